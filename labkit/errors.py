@@ -1,0 +1,21 @@
+"""What labkit raises. Every message says what happened and ends in what to do."""
+
+
+class LabError(Exception):
+    """Base of labkit's own errors; catch it to catch them all."""
+
+
+class DataError(LabError):
+    """A data set is missing, damaged or not what it claims to be."""
+
+
+class DownloadError(DataError):
+    """A host did not answer, or sent something else than was asked for."""
+
+
+class TrainingError(LabError):
+    """A model cannot be trained as asked."""
+
+
+class NotebookError(LabError):
+    """A notebook cannot be run, cleaned or checked."""

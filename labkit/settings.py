@@ -1,0 +1,70 @@
+"""The environment variables that a deployment sets, all in one place.
+
+A notebook is configured by keyword arguments. What a pod, a classroom or CI
+sets from outside comes through the variables below; ``labkit doctor`` prints
+them with their values.
+"""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import platformdirs
+
+
+def _variable(name: str, default: str, meaning: str):
+    return field(metadata={"name": name, "default": default, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The ``LABKIT_*`` variables, read once by :func:`read`."""
+
+    data: str = _variable(
+        "LABKIT_DATA",
+        "",
+        "where the data sets are: a folder, the http(s) address of a mirror, "
+        "or 'sample' for the shipped sample",
+    )
+    offline: bool = _variable("LABKIT_OFFLINE", "0", "1 never tries the network")
+    cache: Path = _variable(
+        "LABKIT_CACHE",
+        platformdirs.user_cache_dir("labkit"),
+        "downloads and drawn samples; safe to delete",
+    )
+    progress: Path = _variable(
+        "LABKIT_PROGRESS",
+        str(Path(platformdirs.user_data_dir("labkit")) / "progress.json"),
+        "the file that remembers solved exercises; on a pod, put it on the volume",
+    )
+    headless: bool = _variable(
+        "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"
+    )
+
+
+def read(environ=None) -> Settings:
+    """The settings that ``environ`` (by default ``os.environ``) describes.
+
+    Raises:
+        ValueError: an on/off variable is neither 0 nor 1.
+
+    Example:
+        >>> read({"LABKIT_OFFLINE": "1"}).offline
+        True
+    """
+    environ = os.environ if environ is None else environ
+    values = {}
+    for f in fields(Settings):
+        text = environ.get(f.metadata["name"], "").strip() or f.metadata["default"]
+        if f.type is bool:
+            if text.lower() not in _SWITCH:
+                raise ValueError(f"{f.metadata['name']} is {text!r}; set it to 1 (on) or 0 (off).")
+            values[f.name] = _SWITCH[text.lower()]
+        elif f.type is Path:
+            values[f.name] = Path(text).expanduser()
+        else:
+            values[f.name] = text
+    return Settings(**values)
+
+
+_SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
