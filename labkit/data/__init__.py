@@ -1,0 +1,8 @@
+"""Data sets: ``labkit.load`` and the commands behind ``labkit data``."""
+
+from labkit.data.catalogue import CATALOGUE
+from labkit.data.dataset import Dataset, Source
+from labkit.data.load import load, mirror
+from labkit.data.sources import Availability, available, fetch
+
+__all__ = ["CATALOGUE", "Availability", "Dataset", "Source", "available", "fetch", "load", "mirror"]

@@ -1,0 +1,283 @@
+"""Downloads that survive: checked, resumed, retried, and done once."""
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock
+
+from labkit import settings
+from labkit.errors import DownloadError
+
+PATIENCE = 3.0
+"""Seconds that a lab waits for a host's first answer."""
+FORGET_AFTER = 12 * 3600
+"""Seconds for which a host that did not answer is left alone."""
+_TRIES = 5
+_CHUNK = 1 << 16
+
+
+class HostSilent(DownloadError):
+    """The host did not answer in time."""
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, write) -> None:
+    """Call ``write(file)`` on a temporary file, then move it to ``path``.
+
+    A reader sees the old file or the new one, and a crash leaves no half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    sha256: str,
+    size: int | None = None,
+    patience: float = PATIENCE,
+    progress: bool = True,
+) -> Path:
+    """Bring ``url`` to ``path``, once, and return ``path``.
+
+    The file is written beside its place as ``….part``, from which a later call
+    goes on, and gets its name only when its SHA-256 agrees. Processes that ask
+    for the same path wait for the first one and use its file.
+
+    Args:
+        url: an http or https address.
+        path: where the file goes; its folder is made.
+        sha256: the checksum, in hexadecimal.
+        size: the length in bytes, when it is known; more than that is refused.
+        patience: seconds to wait for the first answer. A host that lets them pass is
+            remembered for twelve hours, so that the next call fails at once;
+            a larger patience than the default asks it again all the same.
+        progress: show a bar.
+
+    Raises:
+        HostSilent: no answer within ``patience``, now or lately.
+        DownloadError: the host refused, broke off for good, or sent a wrong file.
+
+    Example:
+        >>> download("https://example.org/mnist.npz", Path("mnist.npz"), sha256="731c…")
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                _download(url, path, sha256, size, patience, progress)
+    except OSError as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise DownloadError(
+            f"{path} could not be written: {error.strerror or error}. Free some space, or set "
+            "LABKIT_CACHE to a folder that you can write to; what has arrived so far is kept."
+        ) from error
+    return path
+
+
+def fetch_text(url: str, *, patience: float = PATIENCE, limit: int = 4 << 20) -> str:
+    """The text at ``url``, at most ``limit`` bytes of it.
+
+    Raises:
+        HostSilent: no answer within ``patience``, now or lately.
+        DownloadError: the host refused, or the text is longer than ``limit``.
+    """
+    try:
+        with _open(url, 0, patience) as response:
+            body = b""
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > limit:
+                    raise DownloadError(
+                        f"{url} is longer than {limit:,} bytes: that is not what was asked for. "
+                        "Check the address."
+                    )
+            return body.decode("utf-8", "replace")
+    except requests.RequestException as error:
+        raise DownloadError(f"{url} broke off ({error}). Try again.") from error
+
+
+def _download(url, path, expected, size, patience, progress):
+    part = path.with_name(path.name + ".part")
+    resumed = part.exists()
+    failures = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _receive(url, part, size, patience, progress)
+        except requests.RequestException as error:
+            # Whatever made progress deserves another try; standing still does not, for long.
+            grown = part.exists() and part.stat().st_size > before
+            failures = 1 if grown else failures + 1
+            if failures >= _TRIES:
+                raise DownloadError(
+                    f"{url} broke off {_TRIES} times ({error}). What has arrived is kept in "
+                    f"{part.name}; run the same again to go on from there."
+                ) from error
+            time.sleep(0.25 * 2**failures)
+            continue
+        found = _hash(part)
+        if found == expected:
+            os.replace(part, path)
+            return
+        part.unlink()
+        if not resumed:
+            raise DownloadError(
+                f"{url} sent a wrong file: its SHA-256 is {found[:12]}…, {expected[:12]}… was "
+                "expected. It was thrown away. The host may be showing a log-in page, or the "
+                "file was changed there; open the address in a browser, or use another source "
+                "through LABKIT_DATA."
+            )
+        resumed = False  # an old part of another version: once more from the start
+
+
+_hash = sha256  # the function, under a name that download's argument does not hide
+
+
+def _receive(url, part, size, patience, progress):
+    from tqdm.auto import tqdm  # finds out by importing IPython whether this is a notebook
+
+    start = part.stat().st_size if part.exists() else 0
+    if size is not None and start > size:
+        part.unlink()
+        start = 0
+    if size is not None and start == size:
+        return
+    with _open(url, start, patience) as response:
+        if response.status_code == 416:  # nothing left to send: the part is whole, or wrong
+            return
+        if response.status_code == 200:
+            start = 0
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdigit() else size
+        bar = tqdm(
+            total=total,
+            initial=start,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            desc=f"Downloading {part.stem}",
+            disable=not progress or settings.read().headless,
+            leave=False,
+        )
+        with bar, open(part, "ab" if start else "wb") as file:
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+                if size is not None and file.tell() > size:
+                    break  # more than there should be; the checksum will say so
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _open(url, start, patience):
+    """A response with status 200, 206 or 416, whose body is still to be read."""
+    host = urlsplit(url).netloc
+    if patience <= PATIENCE and _was_silent(host):
+        raise HostSilent(
+            f"{host} did not answer a short while ago and is not asked again for now. "
+            "`labkit data fetch` asks it at once."
+        )
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    response = _first_answer(url, headers, patience)
+    if response is None:
+        _note_silence(host, silent=True)
+        raise HostSilent(
+            f"{host} did not answer within {patience:g} seconds. Check the connection, then run "
+            "`labkit data fetch`; set LABKIT_OFFLINE=1 to never try."
+        )
+    _note_silence(host, silent=False)
+    status = response.status_code
+    if status in (200, 416) or (status == 206 and _starts_at(response, start)):
+        return response
+    response.close()
+    if status in (408, 425, 429) or status >= 500 or status == 206:
+        raise requests.ConnectionError(f"HTTP status {status}")
+    raise DownloadError(
+        f"{url} answered with HTTP status {status}: the file is not there for us. Check the "
+        "address, or use another source through LABKIT_DATA."
+    )
+
+
+def _starts_at(response, start):
+    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+
+
+def _first_answer(url, headers, patience):
+    """The response, or None when nothing came in time.
+
+    A thread, because neither looking up a name nor trying a host's several
+    addresses one after the other keeps to the timeout of ``requests``.
+    """
+    answers = queue.SimpleQueue()
+    headers = {"Accept-Encoding": "identity", **headers}
+
+    def ask():
+        try:
+            answers.put(
+                requests.get(url, headers=headers, stream=True, timeout=(patience, PATIENCE * 5))
+            )
+        except requests.RequestException as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=patience)
+    except queue.Empty:
+        return None
+    # A refused connection or an unknown name is a host that is not there.
+    if isinstance(answer, requests.ConnectionError | requests.Timeout):
+        return None
+    if isinstance(answer, requests.RequestException):
+        raise DownloadError(f"{url} cannot be asked for: {answer}. Check the address.") from answer
+    return answer
+
+
+def _silence_file() -> Path:
+    return settings.read().cache / "silent-hosts.json"
+
+
+def _silent_hosts() -> dict[str, float]:
+    try:
+        hosts = json.loads(_silence_file().read_text())
+        return {str(host): float(since) for host, since in hosts.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # absent or damaged: ask the host
+
+
+def _was_silent(host):
+    return 0 <= time.time() - _silent_hosts().get(host, 0.0) < FORGET_AFTER
+
+
+def _note_silence(host, *, silent):
+    hosts = _silent_hosts()
+    if not silent and host not in hosts:
+        return
+    hosts.pop(host, None)
+    if silent:
+        hosts[host] = time.time()
+    with contextlib.suppress(OSError):  # a read-only cache: the host is asked again next time
+        write_atomically(_silence_file(), lambda file: file.write(json.dumps(hosts).encode()))

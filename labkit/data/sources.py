@@ -1,0 +1,277 @@
+"""Where a data set is, tried in order: LABKIT_DATA, Keras's cache, a download, the sample."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+
+from labkit import settings
+from labkit.data import files
+from labkit.data.catalogue import CATALOGUE, Entry
+from labkit.data.dataset import Source
+from labkit.data.download import (
+    PATIENCE,
+    HostSilent,
+    download,
+    fetch_text,
+    sha256,
+    write_atomically,
+)
+from labkit.errors import DataError
+
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A data set's arrays and where they came from."""
+
+    arrays: files.Arrays
+    source: Source
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether the real data set is on this machine, as ``labkit doctor`` reports it."""
+
+    name: str
+    kind: str
+    """"folder", "mirror", "keras cache", "download" or "sample"."""
+    where: str
+    verified: bool
+    problem: str = ""
+    """What is wrong with the file that was found; empty when nothing is."""
+
+
+def find(entry: Entry, *, limit: int | None = None) -> Found:
+    """The real data set from the first source that has it.
+
+    Raises:
+        DataError: a file is there but damaged or wrong.
+        LookupError: no source has it; the text says why.
+    """
+    now = settings.read()
+    reasons = []
+    if now.data == "sample":
+        raise LookupError("LABKIT_DATA=sample asks for it")
+    if _is_address(now.data):
+        try:
+            folder = _copy_of_mirror(now.data, entry, offline=now.offline)
+            return _read_folder_source(folder, entry, limit, "mirror", now.data)
+        except (HostSilent, LookupError) as error:
+            reasons.append(str(error))
+    elif now.data:
+        folder = _named_folder(now.data)
+        try:
+            return _read_folder_source(folder, entry, limit, "folder", str(folder))
+        except LookupError as error:
+            reasons.append(str(error))
+    for kind, paths in _local_copies(entry):
+        wrong = _wrong(paths, entry)
+        if not wrong:
+            return Found(_read_remotes(paths, entry), Source(kind, str(paths[0].parent), True))
+        print(
+            f"Note: {wrong} is damaged or not the file that the official host offers, and is not "
+            "used. Delete it."
+        )
+    if not entry.remotes:
+        reasons.append("no host offers it as one file")
+    elif now.offline:
+        reasons.append("LABKIT_OFFLINE=1")
+    else:
+        try:
+            paths = fetch(entry)
+            return Found(
+                _read_remotes(paths, entry), Source("download", entry.remotes[0].url, True)
+            )
+        except HostSilent as error:
+            reasons.append(str(error))
+    raise LookupError("; ".join(reasons))
+
+
+def fetch(entry: Entry, *, patience: float = PATIENCE) -> list[Path]:
+    """Download the official files into labkit's cache, unless they are there.
+
+    Raises:
+        DataError: the data set has no official download, or it failed.
+    """
+    if not entry.remotes:
+        raise DataError(f"{entry.name} has no download that can be checked: {entry.how_to_get}.")
+    paths = _download_paths(entry)
+    for remote, path in zip(entry.remotes, paths, strict=True):
+        if path.exists() and sha256(path) != remote.sha256:
+            path.unlink()  # our own cache: fetch it anew
+        download(remote.url, path, sha256=remote.sha256, size=remote.size, patience=patience)
+    return paths
+
+
+def available() -> tuple[Availability, ...]:
+    """What is on this machine, without touching the network or reading pictures.
+
+    Raises:
+        DataError: LABKIT_DATA names a folder that does not exist.
+    """
+    now = settings.read()
+    return tuple(_availability(entry, now) for entry in CATALOGUE.values())
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The checksums of a folder's SHA256SUMS by relative path; empty when there is none."""
+    path = folder / SUMS
+    return parse_sums(path.read_text(errors="replace"), path) if path.is_file() else {}
+
+
+def parse_sums(text: str, path: Path | str) -> dict[str, str]:
+    """Checksums by relative path from the format of ``sha256sum``.
+
+    Raises:
+        DataError: a line has another form, or names a path outside its folder.
+    """
+    sums = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line.strip())
+        name = PurePosixPath(match[2]) if match else None
+        if name is None or name.is_absolute() or ".." in name.parts or "\\" in str(name):
+            raise DataError(
+                f"{path}, line {number}: not a checksum and a path inside the folder. Make it "
+                "anew with `labkit data mirror`."
+            )
+        sums[str(name)] = match[1]
+    return sums
+
+
+def _availability(entry, now):
+    def report(kind, where, verified=False, problem=""):
+        return Availability(entry.name, kind, str(where), verified, problem)
+
+    if now.data == "sample":
+        return report("sample", "shipped with labkit")
+    folder = _mirror_folder(now.data) if _is_address(now.data) else _named_folder(now.data)
+    kind = "mirror" if _is_address(now.data) else "folder"
+    path = folder / entry.path
+    if now.data and path.exists():
+        try:
+            return report(kind, path, verified=_verify(folder, entry))
+        except DataError as error:
+            return report(kind, path, problem=str(error))
+    for kind, paths in _local_copies(entry):
+        wrong = _wrong(paths, entry)
+        problem = f"{wrong} is damaged. Delete it." if wrong else ""
+        return report(kind, paths[0].parent, verified=not wrong, problem=problem)
+    return report("sample", "shipped with labkit")
+
+
+def _named_folder(data):
+    """The folder that LABKIT_DATA names; the current one when it is not set."""
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"LABKIT_DATA is {data}, which is not a folder. Set it to a folder, to the "
+            "http address of a mirror, or to 'sample'; or unset it."
+        )
+    return folder
+
+
+def _is_address(data):
+    return data.startswith(("http://", "https://"))
+
+
+def _read_folder_source(folder, entry, limit, kind, where):
+    path = folder / entry.path
+    if not path.exists():
+        raise LookupError(f"{where} has no {entry.path}")
+    if entry.form == "pictures":
+        sums = read_sums(folder)
+        listed = any(name.startswith(f"{entry.path}/") for name in sums)
+        arrays = files.read_folder(path, entry, limit=limit, sums=sums)
+        return Found(arrays, Source(kind, str(path), listed))
+    verified = _verify(folder, entry)
+    read = files.read_npz if entry.form == "npz" else files.read_csv
+    return Found(read(path, entry), Source(kind, str(path), verified))
+
+
+def _verify(folder, entry):
+    """Whether the SHA256SUMS beside a data set vouches for it; an error when it disagrees."""
+    sums = read_sums(folder)
+    names = [n for n in sums if n == entry.path or n.startswith(f"{entry.path}/")]
+    for name in names:
+        path = folder / name
+        if not path.is_file() or sha256(path) != sums[name]:
+            raise DataError(
+                f"{path} is {'damaged' if path.is_file() else 'missing'}: its SHA-256 is not the "
+                f"one in {folder / SUMS}. It is not used. Copy it again from where the folder came "
+                "from, or make the folder anew with `labkit data mirror`."
+            )
+    return bool(names)
+
+
+def _local_copies(entry) -> Iterator[tuple[str, list[Path]]]:
+    """Copies of the official files: Keras's, then what labkit downloaded before."""
+    if not entry.remotes:
+        return
+    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    candidates = [("download", _download_paths(entry))]
+    if entry.keras_cache:
+        candidates.insert(0, ("keras cache", [keras / name for name in entry.keras_cache]))
+    for kind, paths in candidates:
+        if all(path.is_file() for path in paths):
+            yield kind, paths
+
+
+def _download_paths(entry):
+    folder = settings.read().cache / "downloads" / entry.name
+    return [folder / remote.filename for remote in entry.remotes]
+
+
+def _wrong(paths, entry):
+    """The first of the files that is not the official one, or None."""
+    return next(
+        (p for p, r in zip(paths, entry.remotes, strict=True) if sha256(p) != r.sha256), None
+    )
+
+
+def _read_remotes(paths, entry):
+    if len(paths) == 4:
+        return files.read_idx(paths, entry)
+    if paths[0].suffix == ".npz":
+        return files.read_npz(paths[0], entry)
+    return files.read_cifar_binary(paths[0], entry)
+
+
+def _mirror_folder(address):
+    name = hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
+    return settings.read().cache / "mirrors" / name
+
+
+def _copy_of_mirror(address, entry, *, offline):
+    """Labkit's own copy of a mirror's files for this data set.
+
+    Raises:
+        LookupError: the mirror does not list the data set.
+    """
+    folder = _mirror_folder(address)
+    base = address.rstrip("/")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{SUMS}.lock"):
+        if not (folder / SUMS).exists():
+            if offline:
+                raise LookupError("LABKIT_OFFLINE=1")
+            text = fetch_text(f"{base}/{SUMS}")
+            parse_sums(text, f"{base}/{SUMS}")
+            write_atomically(folder / SUMS, lambda file: file.write(text.encode()))
+    sums = read_sums(folder)
+    names = [n for n in sums if n == entry.path or n.startswith(f"{entry.path}/")]
+    if not names:
+        raise LookupError(f"{base} has no {entry.path}")
+    for name in names:
+        if not (folder / name).exists():
+            if offline:
+                raise LookupError("LABKIT_OFFLINE=1")
+            download(f"{base}/{name}", folder / name, sha256=sums[name], progress=len(names) == 1)
+    return folder
