@@ -1,0 +1,188 @@
+"""Model builders: data in, compiled Keras model out.
+
+Every model takes raw pictures (``uint8``, 0 to 255): scaling to 0 … 1 is its first
+layer, so that a saved model needs no preparation around it. Every classifier ends
+in a softmax and so returns probabilities, and is compiled with Adam, sparse
+categorical cross-entropy (labels are whole numbers) and the metric ``accuracy``.
+"""
+
+from labkit import backend
+from labkit.errors import LabError
+
+
+def softmax_regression(data, *, learning_rate: float = 0.001, seed: int = 42):
+    """One dense layer with softmax: the smallest network that classifies.
+
+    Lab 02 builds it. It is the classic first program for MNIST, also known as
+    multinomial logistic regression.
+
+    Args:
+        data: a :class:`labkit.data.Dataset` of pictures, or a pair ``(input_shape,
+            num_classes)``.
+        learning_rate: Adam's step size.
+        seed: of the weights that it starts with.
+
+    Returns:
+        A compiled ``keras.Sequential``: ``(n, height, width, channels)`` to
+        probabilities ``(n, num_classes)``.
+
+    Raises:
+        LabError: the data has no classes.
+
+    Example:
+        >>> models.softmax_regression(((28, 28, 1), 10)).count_params()
+        7850
+    """
+    input_shape, num_classes = _prepare(data, seed)
+    from keras import Sequential, layers
+
+    model = Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(num_classes, activation="softmax"),
+        ],
+        name="softmax_regression",
+    )
+    return _compile(model, learning_rate)
+
+
+def mlp(
+    data,
+    *,
+    units=(128, 1000),
+    dropout: float = 0.5,
+    learning_rate: float = 0.001,
+    seed: int = 42,
+):
+    """Dense layers only: a multi-layer perceptron.
+
+    The default is the classic program for Fashion-MNIST, lab 04: 128 and 1,000
+    units, dropout 0.5, softmax.
+
+    Args:
+        data: a :class:`labkit.data.Dataset` of pictures, or ``(input_shape, num_classes)``.
+        units: how many neurons each hidden layer has.
+        dropout: the share of the last hidden layer's outputs that training silences
+            at random (Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html).
+        learning_rate: Adam's step size.
+        seed: of the weights that it starts with.
+
+    Returns:
+        A compiled ``keras.Sequential``, pictures to probabilities.
+
+    Raises:
+        LabError: the data has no classes.
+
+    Example:
+        >>> models.mlp(((28, 28, 1), 10)).output_shape
+        (None, 10)
+    """
+    input_shape, num_classes = _prepare(data, seed)
+    from keras import Sequential, layers
+
+    model = Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            *[layers.Dense(n, activation="relu") for n in units],
+            layers.Dropout(dropout),
+            layers.Dense(num_classes, activation="softmax"),
+        ],
+        name="mlp",
+    )
+    return _compile(model, learning_rate)
+
+
+def cnn(
+    data,
+    *,
+    filters=(30, 60, 90),
+    kernel_size: int = 3,
+    dense: int = 64,
+    dropout: float = 0.5,
+    learning_rate: float = 0.001,
+    seed: int = 42,
+):
+    """A convolutional network: convolutions and poolings, then a dense layer.
+
+    The default is the classic program for MNIST, lab 03: 30, 60 and 90 filters of
+    3 × 3 with a 2 × 2 max pooling after all but the last, dense 64, dropout 0.5,
+    softmax. The one for Fashion-MNIST, lab 04, is
+    ``cnn(data, filters=(32, 64, 64), dropout=0)``. The idea is LeCun et al., 1998,
+    "Gradient-based learning applied to document recognition".
+
+    Args:
+        data: a :class:`labkit.data.Dataset` of pictures, or ``(input_shape, num_classes)``.
+        filters: how many filters each convolution has.
+        kernel_size: their height and width in pixels.
+        dense: neurons of the dense layer.
+        dropout: the share of its outputs that training silences at random.
+        learning_rate: Adam's step size.
+        seed: of the weights that it starts with.
+
+    Returns:
+        A compiled ``keras.Sequential``, pictures to probabilities.
+
+    Raises:
+        LabError: the data has no classes, or the pictures are too small for so many
+            layers.
+
+    Example:
+        >>> models.cnn(((28, 28, 1), 10)).count_params()
+        117804
+    """
+    input_shape, num_classes = _prepare(data, seed)
+    from keras import Sequential, layers
+
+    model = Sequential([layers.Input(input_shape), layers.Rescaling(1 / 255)], name="cnn")
+    _check_size(input_shape, len(filters), kernel_size)
+    for n in filters[:-1]:
+        model.add(layers.Conv2D(n, kernel_size, activation="relu"))
+        model.add(layers.MaxPooling2D())
+    model.add(layers.Conv2D(filters[-1], kernel_size, activation="relu"))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(dense, activation="relu"))
+    model.add(layers.Dropout(dropout))
+    model.add(layers.Dense(num_classes, activation="softmax"))
+    return _compile(model, learning_rate)
+
+
+def _prepare(data, seed):
+    """Seed Keras; ``(input_shape, num_classes)`` of a Dataset, or such a pair itself."""
+    input_shape, num_classes = (
+        data if isinstance(data, tuple) else (data.input_shape, data.num_classes)
+    )
+    if num_classes < 2:
+        raise LabError(
+            f"{getattr(data, 'name', 'The data')} has {num_classes} classes; a classifier needs at "
+            "least 2. Use scikit-learn's LinearRegression for a table of numbers (lab 01)."
+        )
+    backend.keras().utils.set_random_seed(seed)
+    return input_shape, num_classes
+
+
+def _check_size(input_shape, convolutions, kernel_size):
+    """Raise when a convolution would get a map smaller than its kernel."""
+    side = min(input_shape[:2])
+    for i in range(convolutions):
+        if side < kernel_size:
+            raise LabError(
+                f"Pictures of {input_shape[0]} × {input_shape[1]} are too small: nothing is left "
+                f"for convolution {i + 1} of {kernel_size} × {kernel_size}. Use fewer filters in "
+                "the list, a smaller kernel, or larger pictures."
+            )
+        side = (side - kernel_size + 1) // 2
+
+
+def _compile(model, learning_rate):
+    from keras import optimizers
+
+    model.compile(
+        optimizer=optimizers.Adam(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
