@@ -1,0 +1,245 @@
+"""Run the labs without a browser, show them as pages, and keep their files clean."""
+
+import hashlib
+import html
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import palette
+from labkit.data.download import write_atomically
+from labkit.errors import NotebookError
+
+CELL_TIMEOUT = 600
+"""Seconds that one cell may take."""
+
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of one notebook ended."""
+
+    name: str
+    title: str
+    seconds: float
+    cells: int
+    """How many code cells were run."""
+    page: Path
+    error: str = ""
+    """What went wrong, in one line; empty when nothing did."""
+
+
+def find(folder: Path) -> list[Path]:
+    """The labs in a folder, in reading order.
+
+    Raises:
+        NotebookError: there are none.
+    """
+    found = sorted(Path(folder).glob("*.ipynb"))
+    if not found:
+        raise NotebookError(
+            f"{folder} holds no notebooks. Run this from the folder that holds notebooks/, or "
+            "name a notebook."
+        )
+    return found
+
+
+def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
+    """Run every cell of a notebook, in place, in a kernel of its own.
+
+    Args:
+        notebook: an ``nbformat`` notebook.
+        folder: the kernel's working folder.
+        env: environment variables of the kernel, on top of this process's. Progress with
+            the exercises is kept apart from the learner's own unless it says otherwise.
+
+    Raises:
+        NotebookError: a cell raised, ran out of time, or the kernel died.
+
+    Example:
+        >>> execute(nbformat.read("lab.ipynb", as_version=4), folder=Path("."))
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            progress = str(Path(scratch, "progress.json"))
+            headless = {"LABKIT_HEADLESS": "1", "LABKIT_PROGRESS": progress}
+            client.execute(env={**os.environ, **headless, **(env or {})})
+    except CellExecutionError as error:
+        raise NotebookError(
+            f"{_place(notebook)}: {error.ename}: {error.evalue}. Open the notebook and "
+            "run that cell."
+        ) from error
+    except CellTimeoutError as error:
+        raise NotebookError(
+            f"{_place(notebook)}: still running after {CELL_TIMEOUT} seconds. Open the notebook "
+            "and run that cell."
+        ) from error
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"{_place(notebook)}: the kernel died. The usual reason is that memory ran out (exit "
+            "code 137); close other notebooks, or give the container more memory."
+        ) from error
+    return notebook
+
+
+def run(paths: list[Path], out: Path) -> list[Outcome]:
+    """Run notebooks one after the other and write a page for each, and a gallery.
+
+    A notebook that fails does not stop the others. The notebook files stay as
+    they are.
+
+    Args:
+        paths: the notebooks.
+        out: a folder; its ``index.html`` shows them all.
+    """
+    import nbformat
+
+    outcomes = []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        started, error = time.perf_counter(), ""
+        print(f"{path.stem:28} ", end="", flush=True)
+        try:
+            execute(notebook, folder=path.parent)
+        except NotebookError as problem:
+            error = str(problem)
+        page = out / f"{path.stem}.html"
+        outcome = Outcome(
+            name=path.stem,
+            title=title(notebook),
+            seconds=time.perf_counter() - started,
+            cells=sum(bool(cell.get("execution_count")) for cell in notebook.cells),
+            page=page,
+            error=error,
+        )
+        text = to_html(notebook, path.parent)
+        write_atomically(page, lambda file, text=text: file.write(text.encode()))
+        print(
+            f"{'failed' if error else 'ok':6} {path.stem:28} {outcome.seconds:6.1f} s", flush=True
+        )
+        outcomes.append(outcome)
+    text = _gallery(outcomes)
+    write_atomically(out / "index.html", lambda file: file.write(text.encode()))
+    return outcomes
+
+
+def save(path: Path) -> None:
+    """Run a notebook and keep the outputs in its file, with clean metadata.
+
+    Raises:
+        NotebookError: the notebook does not run; its file stays as it was.
+    """
+    import nbformat
+
+    notebook = clean(execute(nbformat.read(path, as_version=4), folder=path.parent))
+    notebook.metadata["labkit"] = {"executed": source_hash(notebook)}
+    text = nbformat.writes(notebook) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def clean(notebook):
+    """Take out what one machine or one person's editor leaves in a notebook."""
+    notebook.metadata = type(notebook.metadata)(
+        kernelspec=_KERNEL, language_info={"name": "python"}
+    )
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = type(cell.metadata)(tags=sorted(tags)) if tags else type(cell.metadata)()
+        cell.pop("attachments", None)
+    return notebook
+
+
+def source_hash(notebook) -> str:
+    """A fingerprint of the code cells, by which outputs are known to be made by them."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+
+
+def title(notebook) -> str:
+    """The text of the notebook's first heading."""
+    for cell in notebook.cells:
+        for line in cell.source.splitlines():
+            if cell.cell_type == "markdown" and line.startswith("# "):
+                return line[2:].strip()
+    return "Untitled"
+
+
+def to_html(notebook, folder: Path) -> str:
+    """A page that shows the notebook and needs nothing else, not even a network."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", jquery_url="")
+    resources = {"metadata": {"name": title(notebook), "path": str(folder)}}
+    return exporter.from_notebook_node(notebook, resources=resources)[0]
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """The outcomes as text, one line a lab."""
+    lines = [f"{'lab':30} {'result':7} {'cells':>5} {'seconds':>8}"]
+    for o in outcomes:
+        result = "failed" if o.error else "ok"
+        lines.append(f"{o.name:30} {result:7} {o.cells:5} {o.seconds:8.1f}")
+        if o.error:
+            lines.append(f"    {o.error}")
+    return "\n".join(lines)
+
+
+def _place(notebook):
+    """Where a run ended: the last code cell that was started."""
+    started = [c for c in notebook.cells if c.cell_type == "code" and c.execution_count]
+    first = started[-1].source.strip().splitlines()[:1] if started else []
+    return f"cell {len(started)} ({first[0]})" if first else "before the first cell"
+
+
+def _thumbnail(page: Path) -> str:
+    """The address of the first figure of a page (labkit's are WebP), else of its first picture."""
+    text = page.read_text()
+    for kind in ("webp", "png"):
+        start = text.find(f'src="data:image/{kind};base64,')
+        if start >= 0:
+            return text[start + 5 : text.index('"', start + 5)]
+    return ""
+
+
+def _gallery(outcomes):
+    cards = "".join(
+        f'<a class="card" href="{html.escape(o.page.name)}">'
+        f'<img src="{_thumbnail(o.page)}" alt="">'
+        f"<h2>{html.escape(o.title)}</h2>"
+        f"<p>{'<strong>failed</strong>' if o.error else 'ran'} · {o.cells} code cells · "
+        f"{o.seconds:.0f} s</p>{f'<p>{html.escape(o.error)}</p>' if o.error else ''}</a>"
+        for o in outcomes
+    )
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>AI 101: the labs, run</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; color: {palette.INK}; max-width: 1100px;
+  margin: 2rem auto; padding: 0 1rem }}
+.cards {{ display: grid; gap: 1.25rem;
+  grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)) }}
+.card {{ border: 1px solid {palette.LINE}; border-radius: 8px; padding: 1rem; color: inherit;
+  text-decoration: none }}
+.card:hover, .card:focus {{ border-color: {palette.BLUE}; outline: none }}
+.card img {{ width: 100%; height: 180px; object-fit: contain }}
+h2 {{ font-size: 1.1rem; margin: .75rem 0 .25rem }} p {{ margin: 0; color: {palette.GREY} }}
+strong {{ color: {palette.VERMILLION} }}
+</style>
+<h1>AI 101: the labs, run</h1><div class="cards">{cards}</div></html>
+"""

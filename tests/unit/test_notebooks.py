@@ -1,0 +1,79 @@
+"""`labkit run` and `labkit notebooks`: run, show, save; and what happens when a lab fails."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from labkit import notebooks
+from labkit.errors import NotebookError
+
+
+@pytest.fixture
+def write(home):
+    """Write a notebook of code cells under a heading; its path."""
+
+    def write(name, *sources):
+        folder = home / "notebooks"
+        folder.mkdir(exist_ok=True)
+        cells = [nbformat.v4.new_markdown_cell(f"# {name} · A lab")]
+        cells += [nbformat.v4.new_code_cell(source) for source in sources]
+        path = folder / f"{name}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        return path
+
+    return write
+
+
+def test_run_ends_in_a_table_and_a_gallery_even_when_a_lab_fails(write, home):
+    write("01-good", "1 + 1")
+    write("02-bad", "x = 1", "x / 0", "print('never')")
+    before = (home / "notebooks" / "01-good.ipynb").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "labkit", "run"], cwd=home, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "01-good" in done.stdout and "ZeroDivisionError" in done.stdout
+    assert "cell 2 (x / 0)" in done.stdout
+    gallery = (home / "build" / "gallery" / "index.html").read_text()
+    assert 'href="01-good.html"' in gallery and "<strong>failed</strong>" in gallery
+    assert "never" not in (home / "build" / "gallery" / "02-bad.html").read_text().split("print")[0]
+    assert (home / "notebooks" / "01-good.ipynb").read_bytes() == before
+
+
+def test_a_page_asks_no_other_host_for_anything(write):
+    path = write("01-good", "1 + 1")
+    page = notebooks.to_html(nbformat.read(path, as_version=4), path.parent)
+    for tag in ('src="http', 'src="//', "import('http", "@import url("):
+        assert tag not in page
+
+
+def test_a_dead_kernel_says_why(write):
+    path = write("01-dead", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(NotebookError, match="exit code 137"):
+        notebooks.execute(nbformat.read(path, as_version=4), folder=path.parent)
+
+
+def test_save_keeps_outputs_and_nothing_of_this_machine(write):
+    path = write("01-good", "1 + 1", "2 + 2")
+    notebooks.save(path)
+    saved = nbformat.read(path, as_version=4)
+    assert [c.outputs[0].data["text/plain"] for c in saved.cells[1:]] == ["2", "4"]
+    assert [c.execution_count for c in saved.cells[1:]] == [1, 2]
+    assert saved.metadata.labkit.executed == notebooks.source_hash(saved)
+    assert set(saved.metadata) == {"kernelspec", "language_info", "labkit"}
+    assert not any(cell.metadata for cell in saved.cells)
+
+
+def test_a_lab_that_fails_is_not_saved(write):
+    path = write("01-bad", "1 / 0")
+    before = path.read_bytes()
+    with pytest.raises(NotebookError):
+        notebooks.save(path)
+    assert path.read_bytes() == before
+
+
+def test_no_labs_here(home):
+    with pytest.raises(NotebookError, match="holds no notebooks"):
+        notebooks.find(home)
