@@ -1,0 +1,1444 @@
+"""Draws every picture that the labs show, and the table of them in README.md.
+
+    python Pictures/make_pictures.py              # into this folder
+    python Pictures/make_pictures.py --out DIR    # somewhere else
+
+Running it again changes nothing: a file is written only where its bytes differ.
+Every number in a picture is computed here, by the functions under "The numbers".
+
+One style for all. Positions are pixels of a page 1,600 wide, counted from the top
+left corner. Colours carry meaning: blue is what goes in (data), vermillion what is
+learned (weights, kernels), green what comes out, purple the error, grey the rest.
+"""
+
+import argparse
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from PIL import Image
+
+from labkit.palette import BLUE, GREEN, GREY, INK, LINE, PAPER, PURPLE, VERMILLION
+
+WIDTH, DPI, MARGIN = 1600, 100, 60
+# Type sizes in pixels; SMALL is still 12 pixels high where a page shows 900 of the 1,600.
+TITLE, HEAD, BODY, SMALL = 38, 28, 24, 21
+MONO = "DejaVu Sans Mono"
+SUB = "₁₂₃₄₅"
+GIF_WIDTH = 1200
+
+# --------------------------------------------------------------------------- the numbers
+
+# The network of the forward and backward pictures. w₁₂ leads to hidden neuron 1 from input 2.
+INPUTS = (1.0, 2.0)
+TARGET = 1.0
+WEIGHTS = {
+    "w₁₁": 0.5,
+    "w₁₂": -0.1,
+    "b₁": 0.1,
+    "w₂₁": -0.3,
+    "w₂₂": 0.4,
+    "b₂": 0.1,
+    "v₁": 0.8,
+    "v₂": -0.2,
+    "c": 0.2,
+}
+LEARNING_RATE = 0.1
+
+STROKE = np.array(  # a seven, seven pixels high and wide
+    [
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 1, 1, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+    ]
+)
+KERNEL = np.array([[-1, -1, -1], [2, 2, 2], [-1, -1, -1]])  # answers to horizontal strokes
+
+FEATURE_MAP = np.array([[1, 3, 0, 2], [6, 2, 4, 1], [0, 1, 2, 5], [3, 0, 1, 7]])
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network: its name, output shape and number of parameters."""
+
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What flows through the 2-2-1 network: sums before, values after the activation."""
+
+    sums: tuple[float, float]
+    hidden: tuple[float, float]
+    output_sum: float
+    prediction: float
+
+
+def forward(weights: dict[str, float]) -> Forward:
+    """One forward pass of the 2-2-1 network: ReLU in the hidden layer, sigmoid at the end."""
+    w, (x1, x2) = weights, INPUTS
+    sums = (w["w₁₁"] * x1 + w["w₁₂"] * x2 + w["b₁"], w["w₂₁"] * x1 + w["w₂₂"] * x2 + w["b₂"])
+    hidden = (max(0.0, sums[0]), max(0.0, sums[1]))
+    output_sum = w["v₁"] * hidden[0] + w["v₂"] * hidden[1] + w["c"]
+    return Forward(sums, hidden, output_sum, float(1 / (1 + np.exp(-output_sum))))
+
+
+def loss(weights: dict[str, float]) -> float:
+    """The binary cross-entropy between the prediction and ``TARGET``."""
+    y = forward(weights).prediction
+    return float(-TARGET * np.log(y) - (1 - TARGET) * np.log(1 - y))
+
+
+def errors(weights: dict[str, float]) -> dict[str, float]:
+    """The error that reaches each neuron: the slope of the loss by the neuron's sum."""
+    flow = forward(weights)
+    output = flow.prediction - TARGET  # sigmoid and cross-entropy together leave just this
+    return {
+        "output": output,
+        "hidden 1": output * weights["v₁"] * (flow.sums[0] > 0),
+        "hidden 2": output * weights["v₂"] * (flow.sums[1] > 0),
+    }
+
+
+def gradients(weights: dict[str, float]) -> dict[str, float]:
+    """The slope of the loss by every weight and bias, by the chain rule.
+
+    Back-propagation: Rumelhart, Hinton and Williams, Nature 323 (1986), 533-536.
+    """
+    hidden, error = forward(weights).hidden, errors(weights)
+    return {
+        "w₁₁": error["hidden 1"] * INPUTS[0],
+        "w₁₂": error["hidden 1"] * INPUTS[1],
+        "b₁": error["hidden 1"],
+        "w₂₁": error["hidden 2"] * INPUTS[0],
+        "w₂₂": error["hidden 2"] * INPUTS[1],
+        "b₂": error["hidden 2"],
+        "v₁": error["output"] * hidden[0],
+        "v₂": error["output"] * hidden[1],
+        "c": error["output"],
+    }
+
+
+def convolve(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """What a convolution layer computes for one kernel: a cross-correlation without padding.
+
+    See Goodfellow, Bengio and Courville, Deep Learning (2016), section 9.1.
+    """
+    k = len(kernel)
+    rows, columns = picture.shape[0] - k + 1, picture.shape[1] - k + 1
+    return np.array(
+        [
+            [np.sum(picture[r : r + k, c : c + k] * kernel) for c in range(columns)]
+            for r in range(rows)
+        ]
+    )
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Scores to probabilities: the exponentials, divided by their sum."""
+    powers = np.exp(scores)
+    return powers / powers.sum()
+
+
+def cnn_layers() -> list[Layer]:
+    """The CNN 30-60-90 of lab 03 with the shapes and parameters that follow from its design."""
+    side, channels = 28, 1
+    layers = [Layer("Picture", (side, side, channels), 0)]
+    for kernels, pooled in ((30, True), (60, True), (90, False)):
+        parameters = 3 * 3 * channels * kernels + kernels
+        side, channels = side - 2, kernels
+        layers.append(Layer("Conv 3×3", (side, side, channels), parameters))
+        if pooled:
+            side //= 2
+            layers.append(Layer("Max pool", (side, side, channels), 0))
+    flat = side * side * channels
+    return [
+        *layers,
+        Layer("Flatten", (flat,), 0),
+        Layer("Dense", (64,), flat * 64 + 64),
+        Layer("Dropout", (64,), 0),
+        Layer("Softmax", (10,), 64 * 10 + 10),
+    ]
+
+
+def digit() -> np.ndarray:
+    """A handwritten-looking seven: 28 × 28 values from 0 (paper) to 1 (ink)."""
+    t = np.linspace(0, 1, 60)[:, None]
+
+    def curve(a, b, c):
+        a, b, c = np.array(a), np.array(b), np.array(c)
+        return (1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c
+
+    pen = np.vstack(
+        [curve((7, 8.5), (13, 6.8), (20, 7.6)), curve((20, 7.6), (13.5, 14.5), (12, 22.5))]
+    )
+    y, x = np.mgrid[0:28, 0:28]
+    distance = np.hypot(x[..., None] - pen[:, 0], y[..., None] - pen[:, 1]).min(axis=-1)
+    return np.clip(2.0 - distance, 0, 1)
+
+
+# --------------------------------------------------------------------------- the style
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How to draw a picture, what it says to those who cannot see it, where it is used."""
+
+    draw: Callable[..., Figure]
+    alt: str
+    labs: str
+
+
+PICTURES: dict[str, Picture] = {}
+
+
+def picture(name: str, *, labs: str, alt: str):
+    """Registers the decorated function as the one that draws ``name``."""
+
+    def register(draw):
+        PICTURES[name] = Picture(draw, alt, labs)
+        return draw
+
+    return register
+
+
+def mix(colour: str, share: float, other: str = PAPER) -> str:
+    """``share`` of ``colour`` and the rest of ``other``."""
+    a, b = np.array(to_rgb(colour)), np.array(to_rgb(other))
+    return to_hex(share * a + (1 - share) * b)
+
+
+def dark(colour: str) -> str:
+    """The colour for text on white: darkened until it is easy to read."""
+    return mix(colour, 0.68, INK)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def factor(value: float, digits: int = 1) -> str:
+    """A number inside a product: in brackets when it is negative."""
+    return f"({number(value, digits)})" if value < 0 else number(value, digits)
+
+
+def page(height: int, title: str, subtitle: str):
+    """A white page with its heading; returns the axes to draw on, in pixels."""
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, WIDTH), ylim=(height, 0))
+    ax.axis("off")
+    write(ax, MARGIN, 62, title, TITLE, bold=True, ha="left")
+    write(ax, MARGIN, 114, subtitle, BODY, GREY, ha="left")
+    return ax
+
+
+def write(
+    ax,
+    x,
+    y,
+    text,
+    size=BODY,
+    colour=INK,
+    *,
+    bold=False,
+    mono=False,
+    ha="center",
+    zorder=3.0,
+    gid=None,
+):
+    """One line of text whose capitals are centred on ``y``; its size is in pixels."""
+    return ax.text(
+        x,
+        y + 0.365 * size,
+        text,
+        fontsize=size * 72 / DPI,
+        color=colour if colour in (INK, GREY, PAPER) else dark(colour),
+        fontweight="bold" if bold else "normal",
+        family=MONO if mono else "DejaVu Sans",
+        ha=ha,
+        va="baseline",
+        zorder=zorder,
+        gid=gid,
+    )
+
+
+def upright(ax, x, y, text):
+    """The label of a vertical axis."""
+    write(ax, x, y, text, SMALL, GREY).set(rotation=90, va="center", y=y)
+
+
+def box(ax, x, y, w, h, colour=GREY, *, fill=0.07, width=3, radius=16, zorder=1.0):
+    """A rounded box filled with a tint of its edge; no fill for None, no edge for width 0."""
+    ax.add_artist(
+        FancyBboxPatch(
+            (x, y),
+            w,
+            h,
+            boxstyle=f"round,pad=0,rounding_size={radius}",
+            facecolor="none" if fill is None else mix(colour, fill),
+            edgecolor=colour if width else "none",
+            linewidth=width * 72 / DPI,
+            zorder=zorder,
+        )
+    )
+
+
+def band(ax, y, height, colour=GREY):
+    """The tinted strip at the foot of a page that holds its sentence."""
+    box(ax, MARGIN, y, WIDTH - 2 * MARGIN, height, colour, width=0, radius=14)
+
+
+def square(ax, x, y, w, h, face, *, edge=PAPER, width=2.0, zorder=1.0):
+    """A plain rectangle: a cell of a grid, a bar of a chart."""
+    style = {"facecolor": face, "edgecolor": edge if width else "none", "lw": width * 72 / DPI}
+    ax.add_artist(Rectangle((x, y), w, h, zorder=zorder, **style))
+
+
+def circle(ax, x, y, r, colour, *, fill=0.12, width=4.0, zorder=2.0):
+    """A circle whose fill is a tint of its edge."""
+    style = {"facecolor": mix(colour, fill), "edgecolor": colour, "lw": width * 72 / DPI}
+    ax.add_artist(Circle((x, y), r, zorder=zorder, **style))
+
+
+def badge(ax, x, y, r, text, size, colour):
+    """A number on a filled circle."""
+    circle(ax, x, y, r, dark(colour), fill=1, width=0, zorder=3)
+    write(ax, x, y, text, size, PAPER, bold=True, zorder=4)
+
+
+def line(ax, points, colour=GREY, width=4.0, *, dashed=False, zorder=1.0):
+    """A line through points, with round ends."""
+    x, y = zip(*points, strict=True)
+    ax.plot(
+        x,
+        y,
+        color=colour,
+        lw=width * 72 / DPI,
+        ls=(0, (2.2, 2.2)) if dashed else "-",
+        solid_capstyle="round",
+        dash_capstyle="round",
+        solid_joinstyle="round",
+        zorder=zorder,
+    )
+
+
+def arrow(ax, start, end, colour=GREY, width=4.0, *, bend=0.0, both=False):
+    """An arrow; ``bend`` curves it, ``both`` gives it a head at either end."""
+    ax.add_artist(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle=f"{'<|-|>' if both else '-|>'},head_length=0.6,head_width=0.3",
+            mutation_scale=15 + 2 * width,
+            connectionstyle=f"arc3,rad={bend}",
+            shrinkA=0,
+            shrinkB=0,
+            color=colour,
+            lw=width * 72 / DPI,
+            joinstyle="miter",
+        )
+    )
+
+
+def pill(ax, x, y, text, colour, size=SMALL, *, mono=False, solid=False, gid=None):
+    """A short text in a rounded label that hides what runs behind it."""
+    label = write(ax, x, y, text, size, PAPER if solid else colour, bold=True, mono=mono, gid=gid)
+    wide, high = label.get_window_extent().width + 0.9 * size, 1.85 * size
+    edge, fill = (dark(colour), 1) if solid else (colour, 0.12)
+    box(
+        ax, x - wide / 2, y - high / 2, wide, high, edge, fill=fill, width=2.4, radius=9, zorder=2.5
+    )
+
+
+def grid(ax, x, y, cell, values, paint, *, gid):
+    """A grid of numbers, None for an empty cell.
+
+    ``paint(value, row, column)`` returns the colours of the cell and of its text.
+    """
+    for r, row in enumerate(values):
+        for c, value in enumerate(row):
+            face, ink = paint(value, r, c)
+            left, top = x + c * cell, y + r * cell
+            square(ax, left, top, cell, cell, face, edge=LINE, width=2.5)
+            if value is not None:
+                middle = (left + cell / 2, top + cell / 2)
+                text = number(value, 0)
+                write(ax, *middle, text, BODY, ink, bold=ink != GREY, gid=f"{gid} {r} {c}")
+
+
+def show(ax, x, y, side, values):
+    """A picture of values from 0 (white) to 1 (ink), with a frame; top left corner at x, y."""
+    rgb = 1 - values[..., None] * (1 - np.array(to_rgb(dark(BLUE))))
+    extent = (x, x + side, y + side, y)
+    ax.imshow(rgb, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
+    square(ax, x, y, side, side, "none", edge=GREY, width=3, zorder=2.1)
+
+
+def chart(x, y, w, h, xlim, ylim):
+    """A function from the values of a small chart to points on the page."""
+
+    def place(xs, ys):
+        across = x + (np.asarray(xs, float) - xlim[0]) / (xlim[1] - xlim[0]) * w
+        down = y + (ylim[1] - np.asarray(ys, float)) / (ylim[1] - ylim[0]) * h
+        return list(np.broadcast(across, down))
+
+    return place
+
+
+# --------------------------------------------------------------------------- lab 00
+
+
+@picture(
+    "lab00-how-a-lab-works.png",
+    labs="00",
+    alt="The path of every lab in six steps: Data, Look, Build, Train, Evaluate, Use. "
+    "Data makes `data`, Build makes `model`, Train makes `history`, and the later steps take "
+    "what the earlier ones made.",
+)
+def how_a_lab_works():
+    ax = page(
+        1000,
+        "How a lab works",
+        "Every lab walks the same path, and carries the same three things along it.",
+    )
+    nouns = {"data": BLUE, "model": VERMILLION, "history": GREEN}
+    steps = [
+        ("Data", "load it", BLUE, _icon_data, [], ["data"]),
+        ("Look", "see what is in it", BLUE, _icon_look, ["data"], []),
+        ("Build", "stack the layers", VERMILLION, _icon_build, ["data"], ["model"]),
+        ("Train", "let it learn", VERMILLION, _icon_train, ["model", "data"], ["history"]),
+        ("Evaluate", "test what it learned", GREEN, _icon_check, ["model", "data", "history"], []),
+        ("Use", "give it new data", GREEN, _icon_use, ["model"], []),
+    ]
+    first, apart, y = 254, 236, 270
+    x = np.linspace(first - apart / 2, first + 5 * apart, 300)
+    road = list(zip(x, y + 16 * np.sin((x - first) / apart * 2 * np.pi), strict=True))
+    line(ax, road, LINE, 22)
+    line(ax, road[3:], PAPER, 4, dashed=True)
+
+    band(ax, 478, 182)
+    band(ax, 674, 72)
+    write(ax, 84, 569, "takes", BODY, GREY, bold=True, ha="left")
+    write(ax, 84, 710, "makes", BODY, GREY, bold=True, ha="left")
+    for i, (name, what, colour, icon, takes, makes) in enumerate(steps):
+        x = first + apart * i
+        circle(ax, x, y, 66, colour, fill=0, width=6)
+        icon(ax, x, y)
+        badge(ax, x - 50, y - 52, 21, f"{i + 1}", SMALL, colour)
+        write(ax, x, 384, name, HEAD, bold=True)
+        write(ax, x, 428, what, SMALL, GREY)
+        for k, noun in enumerate(takes):
+            pill(ax, x, 569 + 54 * (k - (len(takes) - 1) / 2), noun, nouns[noun], mono=True)
+        for noun in makes:
+            pill(ax, x, 710, noun, nouns[noun], mono=True, solid=True)
+
+    cards = [
+        ("data", "the examples and the right answers", 'data = labkit.load("mnist")'),
+        ("model", "the layers and their weights", "model = models.cnn(data)"),
+        ("history", "how the training went", "history = labkit.fit(model, data)"),
+    ]
+    for i, (noun, what, source) in enumerate(cards):
+        x = MARGIN + i * 500
+        box(ax, x, 784, 480, 164, nouns[noun])
+        write(ax, x + 24, 822, noun, HEAD, nouns[noun], bold=True, mono=True, ha="left")
+        write(ax, x + 24, 866, what, SMALL, ha="left")
+        write(ax, x + 24, 912, source, SMALL, mono=True, ha="left")
+    return ax.figure
+
+
+def _icon_data(ax, x, y):
+    for r in range(3):
+        for c in range(3):
+            shade = mix(BLUE, (0.9, 0.35, 0.6)[(r * 2 + c) % 3])
+            square(ax, x - 35 + c * 24, y - 35 + r * 24, 22, 22, shade, width=0, zorder=3)
+
+
+def _icon_look(ax, x, y):
+    line(ax, [(x + 11, y + 11), (x + 33, y + 33)], BLUE, 11, zorder=3)
+    circle(ax, x - 7, y - 7, 25, BLUE, width=7, zorder=4)
+
+
+def _icon_build(ax, x, y):
+    for k, half in enumerate((18, 28, 38)):
+        shade = mix(VERMILLION, 0.45 + 0.25 * k)
+        square(ax, x - half, y - 34 + k * 25, 2 * half, 19, shade, width=0, zorder=3)
+
+
+def _icon_train(ax, x, y):
+    line(ax, [(x - 34, y - 32), (x - 34, y + 32), (x + 36, y + 32)], GREY, 4, zorder=3)
+    t = np.linspace(0, 1, 30)
+    fall = y - 28 + 50 * (1 - np.exp(-3.4 * t))
+    line(ax, list(zip(x - 25 + 60 * t, fall, strict=True)), VERMILLION, 7, zorder=4)
+
+
+def _icon_check(ax, x, y):
+    line(ax, [(x - 28, y + 2), (x - 8, y + 23), (x + 30, y - 22)], GREEN, 11, zorder=3)
+
+
+def _icon_use(ax, x, y):
+    corners = [(x - 18, y - 31), (x + 34, y), (x - 18, y + 31)]
+    ax.add_artist(Polygon(corners, color=GREEN, joinstyle="round", zorder=3))
+
+
+@picture(
+    "lab00-kernel.png",
+    labs="00",
+    alt="On the left the browser page with three cells, on the right the kernel, a Python process "
+    "that remembers every value. Running a cell sends its code to the kernel and the results come "
+    "back; [*] beside a cell means that it is still running.",
+)
+def kernel():
+    ax = page(
+        900,
+        "The page and the kernel",
+        "The page shows your cells. A second program, the kernel, does the work and remembers.",
+    )
+    box(ax, MARGIN, 170, 700, 560, GREY, fill=0.25, width=0, radius=20)
+    square(ax, MARGIN, 230, 700, 470, PAPER, width=0)
+    box(ax, MARGIN, 670, 700, 60, PAPER, fill=1, width=0, radius=20)
+    box(ax, MARGIN, 170, 700, 560, fill=None, width=4, radius=20)
+    for k in range(3):
+        circle(ax, 96 + 30 * k, 201, 8, GREY, fill=0.6, width=0)
+    box(ax, 200, 184, 270, 60, PAPER, fill=1, width=0, radius=12)
+    write(ax, 335, 208, "your notebook", SMALL, bold=True)
+
+    cells = [
+        ("[1]:", ["price = 3", "4 * price"], GREEN, 256),
+        ("[*]:", ["history = labkit.fit(model, data)"], VERMILLION, 428),
+        ("[ ]:", ["history.epochs"], GREY, 582),
+    ]
+    for prompt, lines, colour, y in cells:
+        write(ax, 128, y + 30, prompt, BODY, colour, bold=True, mono=True)
+        box(ax, 180, y, 550, 24 + 36 * len(lines), BLUE, width=2, radius=10)
+        for k, source in enumerate(lines):
+            write(ax, 202, y + 30 + 36 * k, source, BODY, mono=True, ha="left")
+    write(ax, 202, 384, "12", BODY, mono=True, ha="left")
+    write(ax, 202, 518, "epoch 2 of 5 …", SMALL, GREY, ha="left")
+    write(ax, 202, 672, "nothing here until you run it", SMALL, GREY, ha="left")
+
+    box(ax, 1060, 170, 480, 560, INK, fill=1, width=0, radius=20)
+    write(ax, 1300, 218, "Kernel", HEAD, PAPER, bold=True)
+    write(ax, 1300, 260, "a Python process", BODY, PAPER)
+    for k, (name, value) in enumerate(
+        [("price", "3"), ("data", "pictures, labels"), ("model", "a network")]
+    ):
+        y = 374 + 84 * k
+        box(ax, 1100, y, 400, 66, PAPER, fill=1, width=0, radius=10)
+        write(ax, 1122, y + 33, name, BODY, bold=True, mono=True, ha="left")
+        write(ax, 1478, y + 33, value, SMALL, ha="right")
+    write(ax, 1100, 340, "It remembers, until you restart it:", SMALL, PAPER, ha="left")
+    write(ax, 1100, 672, "Closing the page does not stop it.", SMALL, PAPER, ha="left")
+
+    write(ax, 910, 316, "run", HEAD, BLUE, bold=True)
+    write(ax, 910, 356, "sends the code", SMALL)
+    arrow(ax, (785, 394), (1035, 394), BLUE, 7)
+    arrow(ax, (1035, 506), (785, 506), GREEN, 7)
+    write(ax, 910, 546, "results", HEAD, GREEN, bold=True)
+    write(ax, 910, 586, "come back", SMALL)
+
+    band(ax, 772, 84)
+    for x, prompt, colour, what in [
+        (116, "[ ]", GREY, "not run yet"),
+        (500, "[*]", VERMILLION, "running, or waiting for its turn"),
+        (1160, "[1]", GREEN, "done, and first to run"),
+    ]:
+        pill(ax, x, 814, prompt, colour, BODY, mono=True)
+        write(ax, x + 52, 814, what, BODY, ha="left")
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 01
+
+
+@picture(
+    "lab01-regression.png",
+    labs="01",
+    alt="Left: measured points, the fitted straight line through them, and each point's residual, "
+    "its vertical distance from the line. Right: the model multiplies five inputs by one weight "
+    "each and adds them up with an intercept to predict one output.",
+)
+def regression():
+    ax = page(
+        860,
+        "Linear regression",
+        "Find the weights whose predictions lie closest to what was measured.",
+    )
+    x = np.array([0.6, 1.3, 2.0, 2.7, 3.5, 4.2, 5.0, 5.7, 6.5, 7.2, 8.0, 8.7, 9.4])
+    y = np.array([2.9, 1.7, 3.4, 2.5, 4.6, 3.2, 4.1, 6.0, 4.5, 6.6, 5.2, 7.4, 6.2])
+    slope, intercept = np.polyfit(x, y, 1)
+    place = chart(110, 180, 600, 480, (0, 10), (0, 9.6))
+    line(ax, place([0, 0, 10], [9.6, 0, 0]), GREY, 3)
+    for measured in zip(x, y, slope * x + intercept, strict=True):
+        line(ax, place(measured[0], measured[1:]), PURPLE, 5)
+    line(ax, place([0.1, 9.9], slope * np.array([0.1, 9.9]) + intercept), GREEN, 7)
+    for across, down in place(x, y):
+        circle(ax, across, down, 11, BLUE, fill=1, width=0, zorder=3)
+    write(ax, 410, 694, "one input", SMALL, GREY)
+    upright(ax, 78, 420, "output")
+    for k, (name, colour) in enumerate(
+        [
+            ("measured", BLUE),
+            ("predicted: the fitted line", GREEN),
+            ("residual: measured − predicted", PURPLE),
+        ]
+    ):
+        at = (146, 196 + 36 * k)
+        if k == 0:
+            circle(ax, *at, 11, colour, fill=1, width=0)
+        else:
+            line(ax, [(at[0] - 14, at[1]), (at[0] + 14, at[1])], colour, 7 - k)
+        write(ax, at[0] + 30, at[1], name, SMALL, colour, bold=True, ha="left")
+
+    line(ax, [(775, 180), (775, 700)], LINE, 3)
+    centre = np.array((1300, 420))
+    for k, value in enumerate(("600", "588", "90", "0.358", "0.333")):
+        middle = 215 + 102.5 * k
+        box(ax, 840, middle - 35, 216, 70, BLUE)
+        write(ax, 860, middle, f"var_{k + 1}", SMALL, BLUE, mono=True, ha="left")
+        write(ax, 1036, middle, value, BODY, bold=True, ha="right")
+        start = np.array((1060, middle))
+        angle = np.radians(180 - 26 * (2 - k))
+        end = centre + 56 * np.array((np.cos(angle), -np.sin(angle)))
+        arrow(ax, start, end, VERMILLION)
+        pill(ax, *(start + 0.4 * (end - start)), f"× w{SUB[k]}", VERMILLION)
+    circle(ax, *centre, 48, GREY, fill=0.07)
+    write(ax, *centre, "Σ", TITLE, bold=True)
+    arrow(ax, (1300, 560), (1300, 476), VERMILLION)
+    pill(ax, 1300, 576, "+ b", VERMILLION)
+    write(ax, 1300, 622, "intercept", SMALL, GREY)
+    arrow(ax, (1352, 420), (1412, 420), GREEN)
+    box(ax, 1418, 378, 122, 84, GREEN)
+    write(ax, 1479, 420, "output", BODY, GREEN, bold=True)
+
+    band(ax, 742, 76)
+    write(ax, 84, 780, "Best line: the smallest sum of squared residuals.", SMALL, ha="left")
+    write(ax, 1516, 780, "output = w₁ × var_1 + … + w₅ × var_5 + b", BODY, bold=True, ha="right")
+    return ax.figure
+
+
+@picture(
+    "lab01-train-test.png",
+    labs="01",
+    alt="A table of twelve rows is cut at random into nine rows for training, 75 %, and three rows "
+    "for testing, 25 %. The model learns from the first part and is judged on the second, which "
+    "it has never seen.",
+)
+def train_test():
+    ax = page(
+        880,
+        "Training rows and test rows",
+        "What a model has learned shows only on rows that it has never seen.",
+    )
+    test = (3, 6, 11)
+    train = [k for k in range(12) if k not in test]
+
+    def row(x, y, index):
+        colour = GREEN if index in test else BLUE
+        box(ax, x, y, 450, 38, colour, fill=0.14, width=0, radius=8)
+        write(ax, x + 30, y + 19, f"{index + 1}", SMALL, colour, bold=True)
+        for c in range(6):
+            wide = 26 + (index * 17 + c * 29 + index * c * 5) % 26  # bars of uneven length
+            shade = mix(colour, 0.75 if c == 5 else 0.38)
+            box(ax, x + 64 + 64 * c, y + 13, wide, 12, shade, fill=1, width=0, radius=6)
+
+    write(ax, 285, 190, "all rows", HEAD, bold=True)
+    write(ax, 865, 190, "cut at random", HEAD, bold=True)
+    write(ax, 1370, 190, "used to", HEAD, bold=True)
+    for index in range(12):
+        row(MARGIN, 226 + 44 * index, index)
+    for k, index in enumerate(train):
+        row(640, 226 + 44 * k, index)
+    for k, index in enumerate(test):
+        row(640, 672 + 44 * k, index)
+    write(ax, 285, 798, "five inputs and one output in each row", SMALL, GREY)
+
+    for top, height, share, colour, name, what in [
+        (226, 390, "75 %", BLUE, "train", "the model finds\nits weights in them"),
+        (672, 126, "25 %", GREEN, "test", "new to the model:\nan honest score"),
+    ]:
+        middle = top + height / 2
+        arrow(ax, (526, middle), (624, middle), colour, 6)
+        write(ax, 575, middle - 36, share, BODY, colour, bold=True)
+        arrow(ax, (1104, middle), (1186, middle), colour, 6)
+        box(ax, 1200, middle - 84, 340, 168, colour)
+        write(ax, 1370, middle - 46, name, HEAD, colour, bold=True)
+        for k, text in enumerate(what.split("\n")):
+            write(ax, 1370, middle + 6 + 34 * k, text, SMALL)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 02
+
+
+@picture(
+    "lab02-neuron.png",
+    labs="02, 03",
+    alt="An artificial neuron: three inputs are multiplied by one weight each, the products and a "
+    "bias are added up, and an activation function turns the sum into the output. A worked example "
+    "with numbers runs along.",
+)
+def neuron():
+    inputs, weights, bias = (1.0, 0.5, 2.0), (0.6, -0.4, 0.3), 0.1
+    products = list(zip(inputs, weights, strict=True))
+    total = sum(x * w for x, w in products) + bias
+    output = max(0.0, total)
+    ax = page(
+        800,
+        "An artificial neuron",
+        "Multiply each input by its weight, add everything up, then apply the activation.",
+    )
+    for k, (x, w) in enumerate(products):
+        y = 246 + 150 * k
+        circle(ax, 116, y, 54, BLUE)
+        write(ax, 116, y - 18, f"x{SUB[k]}", BODY, BLUE)
+        write(ax, 116, y + 18, number(x, 1), BODY, bold=True)
+        start, end = np.array((172, y)), np.array((598 + 8 * abs(k - 1), 396 + 38 * (k - 1)))
+        arrow(ax, start, end, VERMILLION, 5)
+        pill(ax, *(start + 0.46 * (end - start)), f"w{SUB[k]} = {number(w, 1)}", VERMILLION, BODY)
+    circle(ax, 682, 396, 78, GREY, fill=0.07, width=5)
+    write(ax, 682, 380, "Σ", TITLE, bold=True)
+    write(ax, 682, 424, "sum", SMALL, GREY)
+    arrow(ax, (682, 236), (682, 312), VERMILLION, 5)
+    pill(ax, 682, 222, f"bias = {number(bias, 1)}", VERMILLION, BODY)
+    arrow(ax, (764, 396), (950, 396), GREY, 5)
+    write(ax, 850, 362, number(total), BODY, bold=True)
+    box(ax, 958, 290, 250, 212, GREY, width=5)
+    line(ax, [(994, 404), (1172, 404)], mix(GREY, 0.45), 3)
+    line(ax, [(1083, 316), (1083, 420)], mix(GREY, 0.45), 3)
+    line(ax, [(998, 404), (1083, 404), (1165, 322)], GREEN, 7)
+    write(ax, 1083, 462, "activation: ReLU", SMALL, GREY)
+    arrow(ax, (1213, 396), (1404, 396), GREEN, 5)
+    write(ax, 1300, 362, number(output), BODY, bold=True)
+    circle(ax, 1476, 396, 64, GREEN, width=5)
+    write(ax, 1476, 396, "output", SMALL, GREEN, bold=True)
+
+    band(ax, 656, 92)
+    terms = " + ".join(f"{number(x, 1)} × {factor(w)}" for x, w in products)
+    sentence = f"sum = {terms} + {number(bias, 1)} = {number(total)}"
+    write(ax, 84, 702, sentence, BODY, ha="left")
+    result = f"output = ReLU({number(total)}) = {number(output)}"
+    write(ax, 1516, 702, result, BODY, bold=True, ha="right")
+    return ax.figure
+
+
+@picture(
+    "lab02-flatten-softmax.png",
+    labs="02",
+    alt="A 28 × 28 picture of a seven is flattened into 784 numbers. Each number is connected to "
+    "each of ten neurons, 7,840 weights and 10 biases, 7,850 in all, and softmax turns the ten "
+    "sums into ten probabilities, of which the one for seven is largest.",
+)
+def flatten_softmax():
+    ax = page(
+        960,
+        "One dense softmax layer",
+        "The whole network of this lab: every pixel votes for every digit.",
+    )
+    scores = np.array([0.4, -1.6, 1.3, 1.9, -1.2, 0.2, -2.6, 4.6, 0.5, 2.3])
+    probabilities = softmax(scores)
+    best = int(probabilities.argmax())
+    ink = digit()
+    pixels, outputs = ink.size, scores.size
+    top, height = 226, 560
+    middle, foot = top + height / 2, top + height + 32
+    for x, heading in [(200, "picture"), (508, "flatten"), (930, "dense"), (1340, "softmax")]:
+        write(ax, x, 184, heading, HEAD, bold=True)
+    show(ax, MARGIN, middle - 140, 280, ink)
+    write(ax, 200, foot, "28 × 28 pixels", BODY, BLUE, bold=True)
+    arrow(ax, (352, middle), (410, middle), BLUE, 6)
+
+    shown = [0, 1, 2, None, 240, 241, 242, None, 781, 782, 783]
+    step = height / len(shown)
+    stops = [top + (k + 0.5) * step for k in range(len(shown))]
+    for y, index in zip(stops, shown, strict=True):
+        if index is None:
+            for k in (-1, 0, 1):
+                circle(ax, 508, y + 11 * k, 3, GREY, fill=1, width=0)
+            continue
+        shade = mix(dark(BLUE), float(ink.flat[index]))
+        square(ax, 478, y - 22, 60, 44, shade, edge=GREY, width=2.5)
+        write(ax, 464, y, f"{index + 1}", SMALL, GREY, ha="right")
+    write(ax, 508, foot, f"{pixels} numbers", BODY, BLUE, bold=True)
+
+    step = height / outputs
+    for k, p in enumerate(probabilities):
+        y = top + (k + 0.5) * step
+        for stop, index in zip(stops, shown, strict=True):
+            if index is not None:
+                line(ax, [(542, stop), (880, y)], mix(VERMILLION, 0.5), 1.3, zorder=0.5)
+        circle(ax, 906, y, 24, GREY, fill=0.08, width=3)
+        write(ax, 906, y, f"{k}", SMALL, bold=True)
+        write(ax, 1010, y, number(scores[k], 1), SMALL, ha="right")
+        arrow(ax, (1030, y), (1084, y), GREY, 3)
+        write(ax, 1114, y, f"{k}", SMALL, bold=k == best)
+        wide = max(4, 370 * p)
+        square(ax, 1140, y - 18, wide, 36, GREEN if k == best else mix(GREEN, 0.45), width=0)
+        write(ax, 1152 + wide, y, f"{100 * p:.1f} %", SMALL, GREEN, bold=k == best, ha="left")
+    write(ax, 930, foot, "ten sums", BODY, bold=True)
+    write(ax, 1340, foot, "ten probabilities: 100 %", BODY, GREEN, bold=True)
+
+    band(ax, 862, 70, VERMILLION)
+    count = (
+        f"{pixels} × {outputs} = {pixels * outputs:,} weights   +   {outputs} biases   =   "
+        f"{pixels * outputs + outputs:,} numbers to learn"
+    )
+    write(ax, 800, 897, count, BODY, VERMILLION, bold=True)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- networks
+
+
+@picture(
+    "activations.png",
+    labs="02, 03",
+    alt="Four activation functions: ReLU cuts negative values to zero, sigmoid squeezes any number "
+    "between 0 and 1, tanh between −1 and 1, and softmax turns four scores into four "
+    "probabilities that add up to 1.",
+)
+def activations():
+    ax = page(
+        1060,
+        "Activation functions",
+        "They bend the straight sums; without them, many layers could do no more than one.",
+    )
+    x = np.linspace(-4, 4, 161)
+    for k, (name, formula, y, limits, ticks, use) in enumerate(
+        [
+            ("ReLU", "max(0, x)", np.maximum(0, x), (-1, 4.4), (0, 4), "cuts negatives to 0"),
+            (
+                "sigmoid",
+                "1 / (1 + e⁻ˣ)",
+                1 / (1 + np.exp(-x)),
+                (-0.2, 1.2),
+                (0, 1),
+                "between 0 and 1",
+            ),
+            (
+                "tanh",
+                "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)",
+                np.tanh(x),
+                (-1.3, 1.3),
+                (-1, 0, 1),
+                "between −1 and 1",
+            ),
+        ]
+    ):
+        left = MARGIN + 507 * k
+        box(ax, left, 166, 466, 432, width=0)
+        write(ax, left + 28, 206, name, HEAD, bold=True, ha="left")
+        write(ax, left + 438, 206, formula, SMALL, GREY, ha="right")
+        place = chart(left + 76, 240, 350, 266, (-4, 4), limits)
+        for tick in ticks:
+            shade = GREY if tick == 0 else mix(GREY, 0.45)
+            line(ax, place([-4, 4], tick), shade, 2.5)
+            write(ax, left + 58, place(0, tick)[0][1], number(tick, 0), SMALL, GREY, ha="right")
+        line(ax, place(0, limits), GREY, 2.5)
+        line(ax, place(x, y), GREEN, 8, zorder=2)
+        for tick in (-4, 4):
+            write(ax, place(tick, 0)[0][0], 528, number(tick, 0), SMALL, GREY)
+        write(ax, left + 251, 528, "the neuron’s sum", SMALL, GREY)
+        write(ax, left + 251, 566, use, SMALL, bold=True)
+
+    box(ax, MARGIN, 630, 1480, 390, width=0)
+    write(ax, 88, 672, "softmax", HEAD, bold=True, ha="left")
+    subtitle = "the last layer of a classifier: scores become probabilities"
+    write(ax, 1512, 672, subtitle, SMALL, GREY, ha="right")
+    scores = np.array([2.0, 1.0, 0.5, -1.0])
+    powers, result = np.exp(scores), softmax(scores)
+    write(ax, 240, 732, "scores", SMALL, BLUE, bold=True, ha="left")
+    write(ax, 700, 732, "e to the power of the score", SMALL, bold=True)
+    heading = f"probabilities: divided by the sum, {powers.sum():.2f}"
+    write(ax, 960, 732, heading, SMALL, GREEN, bold=True, ha="left")
+    for k, score in enumerate(scores):
+        y = 788 + 58 * k
+        wide = 92 * abs(score)
+        square(ax, 240 + min(0, 92 * score), y - 20, wide, 40, BLUE, width=0)
+        beside = 240 + max(0, 92 * score) + 14
+        write(ax, beside, y, number(score, 1), BODY, BLUE, bold=True, ha="left")
+        arrow(ax, (524, y), (594, y))
+        write(ax, 700, y, number(powers[k]), BODY, bold=True)
+        arrow(ax, (820, y), (890, y))
+        square(ax, 960, y - 20, 700 * result[k], 40, GREEN, width=0)
+        beside = 974 + 700 * result[k]
+        write(ax, beside, y, number(result[k]), BODY, GREEN, bold=True, ha="left")
+    line(ax, [(240, 760), (240, 990)], GREY, 3)
+    line(ax, [(960, 760), (960, 990)], GREY, 3)
+    return ax.figure
+
+
+# Where the rows of the 2-2-1 network stand, and its output between them, in both pictures.
+ROWS, OUT = (296, 616), 456
+
+
+def edges():
+    """Every connection of the 2-2-1 network: its weight, its two ends, its label's place."""
+    for h in range(2):
+        for i in range(2):
+            start = np.array((214, ROWS[i] + 16 * (h - i)))
+            end = np.array((463, ROWS[h] + 20 * (i - h)))
+            yield (
+                f"w{SUB[h]}{SUB[i]}",
+                start,
+                end,
+                start + (0.5 if i == h else 0.27) * (end - start),
+            )
+    for h in range(2):
+        start = np.array((836, ROWS[h]))
+        end = np.array((988, OUT + (-30, 30)[h]))
+        yield f"v{SUB[h]}", start, end, start + 0.46 * (end - start)
+
+
+def skeleton(ax):
+    """What both pictures of the 2-2-1 network share: headings, inputs, the neurons' boxes."""
+    for x, heading in [(150, "inputs"), (650, "hidden layer"), (1185, "output layer")]:
+        write(ax, x, 176, heading, BODY, GREY, bold=True)
+    for i, y in enumerate(ROWS):
+        circle(ax, 150, y, 60, BLUE, width=5)
+        write(ax, 150, y - 19, f"x{SUB[i]}", BODY, BLUE)
+        write(ax, 150, y + 19, number(INPUTS[i], 0), BODY, bold=True)
+        box(ax, 470, y - 84, 360, 168, width=4)
+    box(ax, 995, OUT - 84, 380, 168, width=4)
+
+
+@picture(
+    "forward-propagation.png",
+    labs="03",
+    alt="Forward propagation through a network of two inputs, two hidden neurons and one output. "
+    "The numbers flow from left to right: each neuron shows its weighted sum and the value after "
+    "its activation, and the last one is the prediction.",
+)
+def forward_propagation():
+    ax = page(
+        860,
+        "Forward propagation",
+        "Numbers flow from left to right: each neuron adds up what arrives, then activates.",
+    )
+    w, flow = WEIGHTS, forward(WEIGHTS)
+    skeleton(ax)
+    for name, start, end, middle in edges():
+        arrow(ax, start, end, VERMILLION, 5)
+        pill(ax, *middle, number(w[name], 1), VERMILLION, BODY)
+    neurons = [
+        (
+            (650, ROWS[h]),
+            [f"{number(INPUTS[i], 0)} × {factor(w[f'w{SUB[h]}{SUB[i]}'])}" for i in range(2)],
+            w[f"b{SUB[h]}"],
+            flow.sums[h],
+            f"ReLU → {number(flow.hidden[h])}",
+        )
+        for h in range(2)
+    ]
+    terms = [f"{number(flow.hidden[h], 1)} × {factor(w[f'v{SUB[h]}'])}" for h in range(2)]
+    result = f"sigmoid → {number(flow.prediction)}"
+    neurons.append(((1185, OUT), terms, w["c"], flow.output_sum, result))
+    for (x, y), terms, bias, total, result in neurons:
+        write(ax, x, y - 48, f"{' + '.join(terms)} + {number(bias, 1)}", SMALL)
+        write(ax, x, y - 4, f"sum = {number(total)}", BODY)
+        write(ax, x, y + 46, result, HEAD, GREEN, bold=True)
+    arrow(ax, (1380, OUT), (1430, OUT), GREEN, 5)
+    circle(ax, 1488, OUT, 52, GREEN, width=5)
+    write(ax, 1488, OUT, number(flow.prediction), HEAD, bold=True)
+    write(ax, 1476, OUT + 84, "prediction", SMALL, GREEN, bold=True)
+
+    band(ax, 746, 72)
+    pill(ax, 116, 782, "0.5", VERMILLION)
+    write(ax, 160, 782, "a weight", SMALL, ha="left")
+    note = "A sum is each arriving value × its weight, all added up, plus the neuron’s bias."
+    write(ax, 1516, 782, note, SMALL, ha="right")
+    return ax.figure
+
+
+@picture(
+    "backward-propagation.png",
+    labs="03",
+    alt="Backward propagation through the same network: the loss at the right sends the error from "
+    "right to left, and every weight gets its gradient, the error of the neuron it leads to times "
+    "the value it carried. One small step against the gradients lowers the loss.",
+)
+def backward_propagation():
+    ax = page(
+        966,
+        "Backward propagation",
+        "The error flows back from right to left, and tells every weight which way to change.",
+    )
+    w, flow, slope, error = WEIGHTS, forward(WEIGHTS), gradients(WEIGHTS), errors(WEIGHTS)
+    skeleton(ax)
+    for name, start, end, middle in edges():
+        arrow(ax, end, start, PURPLE, 5)
+        pill(ax, *middle, number(slope[name]), PURPLE, BODY, gid=f"gradient {name}")
+    neurons = [
+        (
+            (650, ROWS[h]),
+            f"value {number(flow.hidden[h])}, ReLU on",
+            f"error = {number(error['output'])} × {factor(w[f'v{SUB[h]}'])}",
+            f"b{SUB[h]}",
+        )
+        for h in range(2)
+    ]
+    difference = f"= {number(flow.prediction)} − {number(TARGET)}"
+    neurons.append(((1185, OUT), "error = prediction − target", difference, "c"))
+    for (x, y), above, how, bias in neurons:
+        write(ax, x, y - 48, above, SMALL, GREEN if "ReLU" in above else INK)
+        write(ax, x, y - 4, how, BODY)
+        write(ax, x, y + 46, number(slope[bias]), HEAD, PURPLE, bold=True, gid=f"gradient {bias}")
+    arrow(ax, (1434, OUT), (1384, OUT), PURPLE, 5)
+    circle(ax, 1488, OUT, 52, PURPLE, width=5)
+    write(ax, 1488, OUT - 16, "loss", SMALL, PURPLE, bold=True)
+    write(ax, 1488, OUT + 16, number(loss(w)), BODY, bold=True)
+    write(ax, 1488, OUT + 84, f"−ln {number(flow.prediction)}", SMALL, GREY)
+
+    stepped = {name: w[name] - LEARNING_RATE * slope[name] for name in w}
+    band(ax, 746, 174, PURPLE)
+    pill(ax, 130, 786, number(slope["w₁₂"]), PURPLE)
+    rule = (
+        "gradient of a weight = value it carried × error of the neuron it leads to; "
+        "of a bias: that error"
+    )
+    write(ax, 188, 786, rule, SMALL, ha="left")
+    rule = (
+        "Error of a hidden neuron = error to its right × the weight between "
+        "(× 0 where ReLU is off)."
+    )
+    write(ax, 84, 833, rule, SMALL, ha="left")
+    step = (
+        f"One step, weight − {LEARNING_RATE} × gradient for every weight and bias, "
+        f"lowers the loss from {number(loss(w))} to {number(loss(stepped))}."
+    )
+    write(ax, 84, 880, step, SMALL, bold=True, ha="left")
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 03
+
+
+@picture(
+    "lab03-three-parts.png",
+    labs="03",
+    alt="The AI 101 flow in three parts. One, prepare the groundwork: set up, load, look, prepare. "
+    "Two, build and train: choose hyperparameters, stack layers, compile, fit. Three, evaluate "
+    "and enhance: test, study the mistakes, change one thing and go back to part two.",
+)
+def three_parts():
+    ax = page(
+        910,
+        "From data to a network in three parts",
+        "The AI 101 flow. Part 1 you do once, parts 2 and 3 until the network is good enough.",
+    )
+    prepare = [
+        ("Set up", "imports and a seed"),
+        ("Load", "pictures and labels"),
+        ("Look", "shapes, classes, samples"),
+        ("Prepare", "scale, hold back a test set"),
+    ]
+    build = [
+        ("Choose", "the hyperparameters"),
+        ("Stack", "the layers"),
+        ("Compile", "loss, optimizer, metric"),
+        ("Fit", "forward, backward, step"),
+    ]
+    evaluate = [
+        ("Test", "on pictures never seen"),
+        ("Study", "the curves and the mistakes"),
+        ("Enhance", "change one thing"),
+        ("Keep", "save the best and use it"),
+    ]
+    for k, (colour, heading, steps) in enumerate(
+        [
+            (BLUE, ("Prepare the", "groundwork"), prepare),
+            (VERMILLION, ("Build", "and train"), build),
+            (GREEN, ("Evaluate", "and enhance"), evaluate),
+        ]
+    ):
+        x = MARGIN + 520 * k
+        box(ax, x, 170, 440, 560, colour, width=4, radius=22)
+        badge(ax, x + 66, 240, 40, f"{k + 1}", TITLE, colour)
+        for half, text in enumerate(heading):
+            write(ax, x + 128, 222 + 38 * half, text, HEAD, bold=True, ha="left")
+        line(ax, [(x + 66, 364), (x + 66, 652)], mix(colour, 0.5), 4)
+        for s, (verb, what) in enumerate(steps):
+            y = 346 + 96 * s
+            circle(ax, x + 66, y + 18, 14, colour, fill=0, width=5)
+            write(ax, x + 100, y, verb, BODY, colour, bold=True, ha="left")
+            write(ax, x + 100, y + 36, what, SMALL, ha="left")
+    for x in (MARGIN + 440, MARGIN + 960):
+        arrow(ax, (x + 12, 450), (x + 68, 450), GREY, 6)
+    arrow(ax, (1320, 744), (800, 744), GREEN, 6, bend=-0.18)
+    write(ax, 1060, 838, "train again and compare", BODY, GREEN, bold=True)
+    return ax.figure
+
+
+def convolution(step: int, subtitle: str) -> Figure:
+    """The kernel at position ``step`` of its way over the picture, row by row."""
+    result = convolve(STROKE, KERNEL)
+    r, c = divmod(step, result.shape[1])
+    window = STROKE[r : r + 3, c : c + 3]
+    cell, left, middle, top = 66, MARGIN, 850, 228
+    right = WIDTH - MARGIN - 5 * cell
+    ax = page(820, "Convolution", subtitle)
+    write(ax, left + 3.5 * cell, 190, "picture, 7 × 7", BODY, BLUE, bold=True)
+    write(ax, middle, 190, "kernel, 3 × 3", BODY, VERMILLION, bold=True)
+    write(ax, right + 2.5 * cell, 190, "output, 5 × 5", BODY, GREEN, bold=True)
+
+    def pixel(value, row, column):
+        if r <= row < r + 3 and c <= column < c + 3:
+            return (BLUE, PAPER) if value else (mix(VERMILLION, 0.12), INK)
+        return (mix(BLUE, 0.4), INK) if value else (PAPER, GREY)
+
+    def weight(value, row, column):
+        return mix(VERMILLION, 0.2), INK
+
+    def answer(value, row, column):
+        if value is None:
+            return mix(GREY, 0.04), GREY
+        return (mix(GREEN, 0.1 + 0.8 * value / result.max()) if value > 0 else PAPER), INK
+
+    grid(ax, left, top, cell, STROKE, pixel, gid="picture")
+    grid(ax, middle - 1.5 * cell, top, cell, KERNEL, weight, gid="kernel")
+    done = np.where(np.arange(result.size).reshape(result.shape) <= step, result, None)
+    grid(ax, right, top, cell, done, answer, gid="output")
+    corner = (left + c * cell, top + r * cell)
+    square(ax, *corner, 3 * cell, 3 * cell, "none", edge=VERMILLION, width=9, zorder=4)
+    corner = (right + c * cell, top + r * cell)
+    square(ax, *corner, cell, cell, "none", edge=dark(GREEN), width=7, zorder=4)
+
+    write(ax, 636, top + 1.5 * cell, "×", TITLE, GREY, bold=True)
+    for k in range(3):
+        y = 480 + 48 * k
+        for j in range(3):
+            x = 612 + 138 * j
+            write(ax, x, y, f"{window[k, j]}×{factor(KERNEL[k, j], 0)}", BODY, mono=True, ha="left")
+            write(ax, x + 112, y, "+" if j < 2 else "=", BODY, GREY, mono=True)
+        total = int(window[k] @ KERNEL[k])
+        write(ax, 1074, y, number(total, 0), BODY, bold=True, mono=True, ha="right")
+    line(ax, [(1010, 606), (1082, 606)], GREY, 3)
+    write(ax, 612, 644, "the nine products, added up", SMALL, GREY, ha="left")
+    write(ax, 1074, 644, number(result[r, c], 0), TITLE, GREEN, bold=True, ha="right", gid="sum")
+    arrow(ax, (1104, 644), (right + 2.5 * cell, top + 5 * cell + 12), GREEN, 5, bend=0.26)
+
+    band(ax, 726, 60)
+    write(ax, 84, 756, f"position {step + 1} of {result.size}", SMALL, bold=True, ha="left")
+    note = "A large number says: a horizontal stroke is here. Training finds the kernel’s numbers."
+    write(ax, 1516, 756, note, SMALL, ha="right")
+    return ax.figure
+
+
+@picture(
+    "lab03-convolution.gif",
+    labs="03",
+    alt="Animation: a 3 × 3 kernel slides over a 7 × 7 picture of a seven. At each of 25 positions "
+    "it multiplies nine pixels by its nine numbers and adds them up; the sums fill a 5 × 5 output "
+    "that is largest along the horizontal stroke.",
+)
+def convolution_animation(step: int = 24):
+    return convolution(step, "The kernel slides over the picture; every position gives one number.")
+
+
+@picture(
+    "lab03-convolution.png",
+    labs="03",
+    alt="One step of a convolution: nine pixels of a 7 × 7 picture of a seven are multiplied by "
+    "the nine numbers of a 3 × 3 kernel, and the products are added up to one number of the 5 × 5 "
+    "output map.",
+)
+def convolution_still():
+    return convolution(8, "One step of many: nine pixels, nine kernel numbers, one number out.")
+
+
+@picture(
+    "lab03-max-pooling.png",
+    labs="03",
+    alt="Max pooling: a 4 × 4 grid of numbers is cut into four 2 × 2 blocks, each in its own "
+    "colour, and only the largest number of each block is kept, which leaves a 2 × 2 grid.",
+)
+def max_pooling():
+    ax = page(
+        740,
+        "Max pooling 2 × 2",
+        "Keep the strongest answer of every block; forget exactly where in the block it was.",
+    )
+    colours = ((BLUE, VERMILLION), (PURPLE, GREEN))
+    cell, gap, middle = 112, 14, 410
+    largest = FEATURE_MAP.reshape(2, 2, 2, 2).max(axis=(1, 3))
+
+    def cell_at(x, y, value, colour, strong):
+        square(ax, x, y, cell, cell, mix(colour, 0.6 if strong else 0.14), width=4)
+        size = TITLE if strong else HEAD
+        write(ax, x + cell / 2, y + cell / 2, f"{value}", size, bold=strong)
+
+    for r in range(4):
+        for c in range(4):
+            x = MARGIN + c * cell + gap * (c // 2)
+            y = middle - 2 * cell - gap / 2 + r * cell + gap * (r // 2)
+            strong = FEATURE_MAP[r, c] == largest[r // 2, c // 2]
+            cell_at(x, y, FEATURE_MAP[r, c], colours[r // 2][c // 2], bool(strong))
+    for r in range(2):
+        for c in range(2):
+            x, y = 800 + (cell + gap) * c, middle - cell - gap / 2 + (cell + gap) * r
+            cell_at(x, y, largest[r, c], colours[r][c], True)
+    arrow(ax, (560, middle), (760, middle), GREY, 7)
+    write(ax, 656, middle - 40, "largest of", BODY)
+    write(ax, 656, middle + 40, "each block", BODY)
+    write(ax, MARGIN + 2 * cell + gap / 2, 680, "4 × 4", BODY, GREY, bold=True)
+    write(ax, 800 + cell + gap / 2, 680, "2 × 2", BODY, GREY, bold=True)
+    for k, (heading, text) in enumerate(
+        [
+            ("A quarter of the numbers", "less work for the layers after"),
+            ("Small shifts matter less", "a stroke may move by a pixel"),
+            ("Nothing to learn", "pooling has no weights"),
+        ]
+    ):
+        y = middle + 130 * (k - 1)
+        line(ax, [(1140, y - 34), (1140, y + 34)], GREY, 5)
+        write(ax, 1166, y - 20, heading, BODY, bold=True, ha="left")
+        write(ax, 1166, y + 20, text, SMALL, GREY, ha="left")
+    return ax.figure
+
+
+@picture(
+    "lab03-cnn-layers.png",
+    labs="03",
+    alt="The layers of the CNN 30-60-90 as blocks: a 28 × 28 picture passes three 3 × 3 "
+    "convolutions with 30, 60 and 90 kernels and two poolings, is flattened to 810 numbers, then "
+    "dense 64, dropout and softmax 10. Below each block stand its output shape and parameters.",
+)
+def cnn_layers_picture():
+    ax = page(
+        1000,
+        "The layers of the CNN 30-60-90",
+        "On the way the maps get smaller and more numerous; at the end stand ten probabilities.",
+    )
+    layers = cnn_layers()
+    first, step, middle, floor = 252, 136, 312, 872
+    most = max(layer.parameters for layer in layers)
+    details = {
+        "Picture": "one digit",
+        "Max pool": "2×2",
+        "Flatten": "one row",
+        "Dropout": "rate 0.5",
+        "Softmax": "10 neurons",
+    }
+    line(ax, [(first, middle), (first + 9 * step, middle)], LINE, 8, zorder=0)
+    for y, name in [(532, "layer"), (614, "output"), (684, "to learn")]:
+        write(ax, MARGIN, y, name, SMALL, GREY, bold=True, ha="left")
+    for y in (580, 648):
+        line(ax, [(MARGIN, y), (WIDTH - MARGIN, y)], LINE, 3)
+    line(ax, [(MARGIN, floor), (WIDTH - MARGIN, floor)], GREY, 3)
+    for k, layer in enumerate(layers):
+        x = first + step * k
+        if layer.name == "Picture":
+            show(ax, x - 56, middle - 56, 112, digit())
+        elif len(layer.shape) == 3:
+            _maps(ax, x, middle, layer)
+        else:
+            _neurons(ax, x, middle, layer)
+        kernels = f"{layer.shape[-1]} {'kernels' if len(layer.shape) == 3 else 'neurons'}"
+        write(ax, x, 514, layer.name, SMALL, bold=True)
+        write(ax, x, 548, details.get(layer.name, kernels), SMALL, GREY)
+        write(ax, x, 614, "×".join(map(str, layer.shape)), SMALL)
+        if layer.parameters:
+            write(ax, x, 684, f"{layer.parameters:,}", SMALL, VERMILLION, bold=True)
+            high = max(4, 140 * layer.parameters / most)
+            square(ax, x - 36, floor - high, 72, high, VERMILLION, width=0)
+        else:
+            write(ax, x, 684, "none", SMALL, GREY)
+    band(ax, 900, 62, VERMILLION)
+    total = sum(layer.parameters for layer in layers)
+    sentence = f"{total:,} numbers to learn, weights and biases together"
+    write(ax, 800, 931, sentence, BODY, VERMILLION, bold=True)
+    return ax.figure
+
+
+def _maps(ax, x, middle, layer):
+    """A stack of square feature maps, seen from slightly above."""
+    side, _, channels = layer.shape
+    colour = VERMILLION if layer.name.startswith("Conv") else GREY
+    size, depth = 3.6 * side + 8, 0.5 * channels
+    left, top = x - (size + depth) / 2, middle - (size - depth) / 2
+    right, base = left + size, top + size
+    over, back, up = left + depth, right + depth, top - depth
+    for corners, share in [
+        ([(left, top), (over, up), (back, up), (right, top)], 0.3),
+        ([(right, top), (back, up), (back, base - depth), (right, base)], 0.75),
+        ([(left, top), (right, top), (right, base), (left, base)], 0.5),
+    ]:
+        ax.add_artist(Polygon(corners, facecolor=mix(colour, share), edgecolor=PAPER, lw=1.8))
+
+
+def _neurons(ax, x, middle, layer):
+    """A layer without height and width: a column of numbers."""
+    square(ax, x - 26, middle - 152, 52, 304, PAPER, width=0, zorder=0.5)
+    if layer.name == "Softmax":
+        for k in range(10):
+            y = middle - 145 + 29 * k
+            square(ax, x - 22, y, 44, 29, GREEN if k == 7 else mix(GREEN, 0.18), width=3)
+            write(ax, x, y + 14.5, f"{k}", SMALL, bold=k == 7)
+        return
+    count = 27 if layer.name == "Flatten" else 16
+    colour = VERMILLION if layer.name == "Dense" else GREY
+    for k in range(count):
+        off = layer.name == "Dropout" and k in (1, 3, 4, 7, 9, 10, 12, 15)
+        shade = mix(colour, 0.14 if off else 0.65)
+        square(ax, x - 14, middle + 11 * (k - count / 2), 28, 9, shade, width=0)
+
+
+@picture(
+    "lab03-overfitting.png",
+    labs="03",
+    alt="A sketch of two loss curves over the epochs: the training loss keeps falling, the "
+    "validation loss falls at first and then rises again. Where they part, overfitting begins: "
+    "from there on the network memorises instead of learning.",
+)
+def overfitting():
+    ax = page(
+        820,
+        "Overfitting, a sketch",
+        "The training loss keeps looking better. The validation loss tells you when to stop.",
+    )
+    x = np.linspace(0, 10, 201)
+    train = 0.12 + 2.0 * np.exp(-0.45 * x)
+    validation = train + 0.03 + 0.018 * x**1.9
+    best = int(validation.argmin())
+    place = chart(130, 180, 1150, 530, (0, 10), (0, 2.4))
+    (across, down), (_, floor) = place(x[best], [validation[best], 0])
+    square(ax, across, 180, 1280 - across, floor - 180, mix(PURPLE, 0.1), width=0)
+    line(ax, place([0, 0, 10], [2.4, 0, 0]), GREY, 3)
+    line(ax, [(across, 190), (across, floor - 8)], GREY, 4, dashed=True)
+    line(ax, place(x, train), BLUE, 8, zorder=2)
+    line(ax, place(x, validation), GREEN, 8, dashed=True, zorder=2)
+    circle(ax, across, down, 14, GREEN, fill=0, width=6, zorder=3)
+    write(ax, 705, 756, "epochs", SMALL, GREY)
+    upright(ax, 96, 445, "loss")
+    write(ax, (150 + across) / 2 + 40, 226, "learning", HEAD, bold=True)
+    write(ax, (1280 + across) / 2, 226, "memorising", HEAD, PURPLE, bold=True)
+    write(ax, across + 40, down - 164, "here they part: the best epoch", BODY, bold=True, ha="left")
+    arrow(ax, (across + 90, down - 140), (across + 18, down - 22), INK)
+    late = 180
+    ends = place(x[late], [validation[late], train[late]])
+    arrow(ax, (ends[0][0], ends[0][1] + 14), (ends[1][0], ends[1][1] - 14), PURPLE, both=True)
+    gap = (ends[0][1] + ends[1][1]) / 2
+    write(ax, ends[0][0] - 20, gap, "overfitting", BODY, PURPLE, bold=True, ha="right")
+    for y, name, colour in [
+        (train[-1], "training loss", BLUE),
+        (validation[-1], "validation loss", GREEN),
+    ]:
+        write(ax, 1306, place(10, y)[0][1], name, BODY, colour, bold=True, ha="left")
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- the files
+
+
+def draw(name: str, *, width: int = WIDTH, **options) -> Image.Image:
+    """The picture as pixels, whatever settings of matplotlib the user has."""
+    with matplotlib.style.context(["default", {"text.hinting": "none"}]):
+        figure = PICTURES[name].draw(**options)
+        figure.set_dpi(DPI * width / WIDTH)
+        figure.canvas.draw()
+        return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+
+
+def palettised(frames: list[Image.Image], colours: int) -> list[Image.Image]:
+    """The frames in one palette: their most frequent colours, exact, and the nearest to others.
+
+    Flat areas keep their colour to the bit, which Pillow's own quantisers do not promise.
+    """
+    pixels = np.stack([np.asarray(frame, np.int32) for frame in frames])
+    codes, where, counts = np.unique(
+        pixels @ np.array([1 << 16, 1 << 8, 1], np.int32), return_inverse=True, return_counts=True
+    )
+    rgb = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    palette = rgb[np.argsort(-counts, kind="stable")[:colours]]
+    nearest, distance = np.zeros(len(rgb), np.uint8), np.full(len(rgb), np.inf)
+    for index, colour in enumerate(palette):
+        apart = ((rgb - colour) ** 2).sum(axis=1)
+        nearest[apart < distance] = index
+        distance = np.minimum(distance, apart)
+    indexed = []
+    for frame in nearest[where].reshape(pixels.shape[:3]):
+        image = Image.fromarray(frame, "P")
+        image.putpalette(palette.astype(np.uint8).tobytes())
+        indexed.append(image)
+    return indexed
+
+
+def encode(name: str) -> bytes:
+    """The picture as the bytes of its file, without any metadata."""
+    file = io.BytesIO()
+    if name.endswith(".gif"):
+        steps = range(convolve(STROKE, KERNEL).size)
+        frames = palettised([draw(name, width=GIF_WIDTH, step=k) for k in steps], 64)
+        seconds = [3, 2, 2] + [1] * (len(steps) - 4) + [4]
+        frames[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=[1000 * s for s in seconds],
+            loop=0,
+        )
+    else:
+        palettised([draw(name)], 256)[0].save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def readme() -> bytes:
+    """The table of the pictures."""
+    lines = [
+        "# Pictures",
+        "",
+        "What the labs show. `make_pictures.py` draws all of it and writes this table: change the",
+        "script, run `python Pictures/make_pictures.py`, and commit both.",
+        "",
+        "| file | alt text | used in lab |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| [{n}]({n}) | {p.alt} | {p.labs} |" for n, p in PICTURES.items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def save(path: Path, content: bytes) -> bool:
+    """Writes the file whole or not at all; False where it already holds ``content``."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def main() -> None:
+    """Draws everything into a folder and says what changed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent, help="folder (default: this one)"
+    )
+    folder = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in [*PICTURES, "README.md"]:
+        content = readme() if name == "README.md" else encode(name)
+        print(f"{name}: {'written' if save(folder / name, content) else 'unchanged'}")
+
+
+if __name__ == "__main__":
+    main()

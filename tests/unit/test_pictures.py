@@ -1,0 +1,235 @@
+"""The pictures of the labs: their numbers, their look, and that the script draws them."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+from scipy.signal import correlate2d
+
+FOLDER = Path(__file__).resolve().parents[2] / "Pictures"
+SCRIPT = FOLDER / "make_pictures.py"
+
+_spec = importlib.util.spec_from_file_location("make_pictures", SCRIPT)
+pictures = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pictures)
+
+every_picture = pytest.mark.parametrize("name", pictures.PICTURES)
+
+
+def run_script(folder):
+    command = [sys.executable, str(SCRIPT), "--out", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def hashes(folder):
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder with what the script draws today."""
+    folder = tmp_path_factory.mktemp("pictures")
+    run_script(folder)
+    return folder
+
+
+def frames(path):
+    with Image.open(path) as image:
+        return [np.asarray(f.convert("RGB"), int) for f in ImageSequence.Iterator(image)]
+
+
+def labels(name):
+    """The texts of a picture that carry a gid, by that gid."""
+    texts = pictures.PICTURES[name].draw().axes[0].texts
+    return {t.get_gid(): t.get_text().replace("−", "-") for t in texts if t.get_gid()}
+
+
+# ------------------------------------------------------------------ the files
+
+
+def test_running_the_script_again_changes_no_byte(drawn):
+    before = hashes(drawn)
+    times = {f.name: f.stat().st_mtime_ns for f in drawn.iterdir()}
+    report = run_script(drawn)
+    assert hashes(drawn) == before
+    assert {f.name: f.stat().st_mtime_ns for f in drawn.iterdir()} == times
+    assert report.count("unchanged") == len(before)
+
+
+def test_the_settings_of_the_user_change_nothing():
+    name = "lab02-neuron.png"
+    usual = pictures.encode(name)
+    with matplotlib.rc_context({"font.family": "serif", "lines.linewidth": 9, "text.color": "red"}):
+        assert pictures.encode(name) == usual
+
+
+@every_picture
+def test_what_is_kept_is_what_the_script_draws(drawn, name):
+    kept, fresh = frames(FOLDER / name), frames(drawn / name)
+    assert len(kept) == len(fresh)
+    for one, other in zip(kept, fresh, strict=True):
+        # Text may be rasterised a little differently on another platform.
+        assert one.shape == other.shape
+        assert np.abs(one - other).mean() < 1
+
+
+@every_picture
+def test_a_picture_is_small_and_carries_no_metadata(drawn, name):
+    limit = 600_000 if name.endswith(".gif") else 150_000
+    assert (drawn / name).stat().st_size < limit
+    with Image.open(drawn / name) as image:
+        assert image.width <= 1600
+        assert not {"Software", "Creation Time", "comment", "dpi", "exif"} & set(image.info)
+
+
+def test_the_palette_of_256_colours_does_not_show():
+    image = pictures.draw("lab02-flatten-softmax.png")
+    reduced = pictures.palettised([image], 256)[0].convert("RGB")
+    exact, close = np.asarray(image, int), np.asarray(reduced, int)
+    assert np.abs(exact - close).mean() < 0.25
+    assert (close[0, 0] == 255).all()
+
+
+def test_an_unfinished_file_never_takes_the_place_of_a_picture(tmp_path, monkeypatch):
+    path = tmp_path / "picture.png"
+    pictures.save(path, b"old")
+
+    def full_disk(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(pictures.os, "replace", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        pictures.save(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [f.name for f in tmp_path.iterdir()] == ["picture.png"]
+
+
+# ------------------------------------------------------------------ the words
+
+
+@every_picture
+def test_the_alt_text_says_what_the_picture_shows(name):
+    alt = pictures.PICTURES[name].alt
+    assert len(alt) >= 40
+    assert alt.endswith(".")
+    assert "|" not in alt and "\n" not in alt  # it stands in a cell of a table
+
+
+def test_the_readme_lists_every_picture_with_its_alt_text(drawn):
+    table = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert table == (drawn / "README.md").read_text(encoding="utf-8")
+    for name, picture in pictures.PICTURES.items():
+        assert f"| [{name}]({name}) | {picture.alt} | {picture.labs} |" in table
+
+
+@every_picture
+def test_no_text_is_clipped_or_covers_another_or_is_too_small(name):
+    with matplotlib.style.context("default"):
+        figure = pictures.PICTURES[name].draw()
+        figure.canvas.draw()
+        page = figure.bbox
+        places = [(t, t.get_window_extent()) for t in figure.axes[0].texts]
+    assert len(places) > 8
+    for text, place in places:
+        assert page.x0 + 30 <= place.x0 and place.x1 <= page.x1 - 30, text
+        assert page.y0 + 10 <= place.y0 and place.y1 <= page.y1 - 10, text
+        seen = text.get_fontsize() * pictures.DPI / 72 * 900 / 1600
+        assert seen >= 11, text  # in pixels, where a page shows the picture 900 wide
+    for (one, a), (other, b) in combinations(places, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        down = min(a.y1, b.y1) - max(a.y0, b.y0)
+        # The extents include room above and below the letters, so lines may come close.
+        assert across <= 0 or down <= 4, (one, other)
+
+
+# ------------------------------------------------------------------ the numbers
+
+
+def test_the_gradients_are_those_of_finite_differences():
+    step = 1e-6
+    for name, slope in pictures.gradients(pictures.WEIGHTS).items():
+        up = {**pictures.WEIGHTS, name: pictures.WEIGHTS[name] + step}
+        down = {**pictures.WEIGHTS, name: pictures.WEIGHTS[name] - step}
+        finite = (pictures.loss(up) - pictures.loss(down)) / (2 * step)
+        assert slope == pytest.approx(finite, abs=1e-8), name
+
+
+def test_the_gradients_are_right_where_a_relu_is_off():
+    weights = {**pictures.WEIGHTS, "b₁": -2.0}
+    assert pictures.forward(weights).hidden[0] == 0
+    assert pictures.gradients(weights)["w₁₁"] == 0
+    assert pictures.gradients(weights)["v₁"] == 0
+
+
+def test_the_backward_picture_shows_a_gradient_on_every_weight():
+    shown = labels("backward-propagation.png")
+    for name, slope in pictures.gradients(pictures.WEIGHTS).items():
+        assert shown[f"gradient {name}"] == f"{slope:.2f}"
+
+
+def test_the_rounded_numbers_of_the_backward_picture_multiply_as_written():
+    slope, flow = pictures.gradients(pictures.WEIGHTS), pictures.forward(pictures.WEIGHTS)
+    rounded = {name: round(value, 2) for name, value in slope.items()}
+    for h, sub in enumerate("₁₂"):
+        assert rounded[f"v{sub}"] == round(rounded["c"] * flow.hidden[h], 2)
+        assert rounded[f"b{sub}"] == round(rounded["c"] * pictures.WEIGHTS[f"v{sub}"], 2)
+        for i, value in enumerate(pictures.INPUTS):
+            assert rounded[f"w{sub}{'₁₂'[i]}"] == round(rounded[f"b{sub}"] * value, 2)
+
+
+def test_a_step_against_the_gradients_lowers_the_loss():
+    slope = pictures.gradients(pictures.WEIGHTS)
+    stepped = {n: w - pictures.LEARNING_RATE * slope[n] for n, w in pictures.WEIGHTS.items()}
+    assert pictures.loss(stepped) < pictures.loss(pictures.WEIGHTS) - 0.05
+
+
+def test_the_last_frame_of_the_animation_shows_the_correlation():
+    expected = correlate2d(pictures.STROKE, pictures.KERNEL, mode="valid")
+    shown = labels("lab03-convolution.gif")
+    output = [[int(shown[f"output {r} {c}"]) for c in range(5)] for r in range(5)]
+    assert output == expected.tolist()
+    assert shown["sum"] == str(expected[-1, -1])
+    assert len(frames(FOLDER / "lab03-convolution.gif")) == expected.size
+
+
+def test_the_still_of_the_convolution_shows_the_first_nine_positions():
+    shown = labels("lab03-convolution.png")
+    filled = [gid for gid in shown if gid.startswith("output")]
+    expected = correlate2d(pictures.STROKE, pictures.KERNEL, mode="valid")
+    assert len(filled) == 9
+    assert shown["sum"] == str(expected.flat[8])
+
+
+def test_the_cnn_has_the_shapes_and_parameters_of_the_classic_program():
+    layers = [(layer.shape, layer.parameters) for layer in pictures.cnn_layers()]
+    assert layers == [
+        ((28, 28, 1), 0),
+        ((26, 26, 30), 300),
+        ((13, 13, 30), 0),
+        ((11, 11, 60), 16_260),
+        ((5, 5, 60), 0),
+        ((3, 3, 90), 48_690),
+        ((810,), 0),
+        ((64,), 51_904),
+        ((64,), 0),
+        ((10,), 650),
+    ]
+
+
+def test_softmax_gives_probabilities_that_add_up_as_printed():
+    probabilities = pictures.softmax(np.array([2.0, 1.0, 0.5, -1.0]))
+    assert probabilities.sum() == pytest.approx(1)
+    assert sum(round(p, 2) for p in probabilities) == pytest.approx(1)
+
+
+def test_pooling_keeps_one_largest_number_of_each_block():
+    blocks = pictures.FEATURE_MAP.reshape(2, 2, 2, 2).swapaxes(1, 2).reshape(4, 4)
+    for block in blocks:
+        assert (block == block.max()).sum() == 1
