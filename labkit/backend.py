@@ -27,6 +27,7 @@ def keras():
         os.dup2(notes.fileno(), 2)
         try:
             import keras
+            import tensorflow as tf
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())
@@ -34,4 +35,6 @@ def keras():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    # Without its remarks on "retracing", which a learner can do nothing about.
+    tf.get_logger().setLevel("ERROR")
     return keras

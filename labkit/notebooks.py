@@ -1,8 +1,10 @@
 """Run the labs without a browser, show them as pages, and keep their files clean."""
 
+import copy
 import hashlib
 import html
 import os
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -73,6 +75,8 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        # Not its remark that it talks to us over loopback without encryption.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     try:
@@ -130,9 +134,7 @@ def run(paths: list[Path], out: Path) -> list[Outcome]:
         )
         text = to_html(notebook, path.parent)
         write_atomically(page, lambda file, text=text: file.write(text.encode()))
-        print(
-            f"{'failed' if error else 'ok':6} {path.stem:28} {outcome.seconds:6.1f} s", flush=True
-        )
+        print(f"{'failed' if error else 'ok':7} {outcome.seconds:6.1f} s", flush=True)
         outcomes.append(outcome)
     text = _gallery(outcomes)
     write_atomically(out / "index.html", lambda file: file.write(text.encode()))
@@ -181,12 +183,23 @@ def title(notebook) -> str:
 
 
 def to_html(notebook, folder: Path) -> str:
-    """A page that shows the notebook and needs nothing else, not even a network."""
+    """A page that shows the notebook and needs nothing else, not even a network.
+
+    Args:
+        notebook: an ``nbformat`` notebook, which stays as it is.
+        folder: where its file lies; pictures are looked for from there.
+    """
     from nbconvert import HTMLExporter
 
+    shown = copy.deepcopy(notebook)
+    for cell in shown.cells:
+        if cell.cell_type == "markdown":
+            # nbconvert embeds pictures only from below its path, so that is one folder up.
+            cell.source = cell.source.replace("](../", "](")
+            cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.html)", cell.source)
     exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", jquery_url="")
-    resources = {"metadata": {"name": title(notebook), "path": str(folder)}}
-    return exporter.from_notebook_node(notebook, resources=resources)[0]
+    resources = {"metadata": {"name": title(notebook), "path": str(folder.resolve().parent)}}
+    return exporter.from_notebook_node(shown, resources=resources)[0]
 
 
 def table(outcomes: list[Outcome]) -> str:

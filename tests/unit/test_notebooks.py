@@ -42,9 +42,16 @@ def test_run_ends_in_a_table_and_a_gallery_even_when_a_lab_fails(write, home):
     assert (home / "notebooks" / "01-good.ipynb").read_bytes() == before
 
 
-def test_a_page_asks_no_other_host_for_anything(write):
+def test_a_page_holds_its_pictures_and_asks_no_other_host_for_anything(write, home):
     path = write("01-good", "1 + 1")
-    page = notebooks.to_html(nbformat.read(path, as_version=4), path.parent)
+    (home / "Pictures").mkdir()
+    (home / "Pictures" / "dot.png").write_bytes(b"a picture")
+    notebook = nbformat.read(path, as_version=4)
+    links = "![a dot](../Pictures/dot.png) and [the next lab](02-next.ipynb)"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(links))
+    page = notebooks.to_html(notebook, path.parent)
+    assert 'src="data:image/png;base64,YSBwaWN0dXJl"' in page
+    assert 'href="02-next.html"' in page
     for tag in ('src="http', 'src="//', "import('http", "@import url("):
         assert tag not in page
 
