@@ -1,0 +1,64 @@
+"""nbval would notice: a wrong output, a dead kernel, an error, a lab left out."""
+
+import shutil
+import time
+
+import nbformat
+import pytest
+
+from tests.notebooks.labs import COMPARED, NOTEBOOKS, ROOT, nbval, read, tagged
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Write a notebook of the given code cells and return its path."""
+
+    def write(*sources):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        path = tmp_path / "made.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        return path
+
+    return write
+
+
+def test_a_corrupted_output_fails(tmp_path):
+    lab = NOTEBOOKS[0]
+    shutil.copytree(ROOT / "Pictures", tmp_path / "Pictures")
+    (tmp_path / "notebooks").mkdir()
+    changed = read(lab)
+    cell = tagged(changed, COMPARED)[-1]
+    for output in cell.outputs:
+        if "text" in output:
+            output.text = "corrupted\n" + output.text
+        else:
+            output.data["text/plain"] = "corrupted"
+    path = tmp_path / "notebooks" / lab.name
+    nbformat.write(changed, path)
+    done = nbval(path)
+    assert done.returncode == 1, done.stdout
+    assert "corrupted" in done.stdout and "1 failed" in done.stdout
+
+
+def test_a_killed_kernel_fails_at_once_and_not_after_the_timeout(notebook):
+    path = notebook("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "2")
+    started = time.monotonic()
+    done = nbval(path, "--nbval-cell-timeout=600")
+    assert done.returncode == 1
+    assert "memory ran out" in done.stdout
+    assert time.monotonic() - started < 120
+
+
+def test_nothing_runs_after_a_cell_that_failed(notebook, tmp_path):
+    ran = tmp_path / "ran"
+    path = notebook("1 / 0", f"open({str(ran)!r}, 'w')")
+    done = nbval(path)
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stdout
+    assert not ran.exists()
+    assert "1 failed, 1 skipped" in done.stdout
+
+
+def test_every_lab_on_disk_is_collected():
+    done = nbval("notebooks", "--collect-only", "-q")
+    collected = {line.split("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert collected == {f"notebooks/{path.name}" for path in NOTEBOOKS}
