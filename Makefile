@@ -34,8 +34,9 @@ test: $(READY) ## unit tests, then every notebook against its committed outputs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
-	@$(SAMPLE) $(BIN)/python -m pytest tests/unit tests/notebooks
-	@$(SAMPLE) $(BIN)/python -m pytest --nbval-lax -p tests.nbval_guard -p no:cacheprovider notebooks
+	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/notebooks tests/unit
+	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
+	  -p no:cacheprovider notebooks
 
 test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt install chromium)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'

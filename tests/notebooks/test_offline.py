@@ -46,7 +46,7 @@ def test_a_lab_runs_without_network(tmp_path):
         "LABKIT_CACHE": str(tmp_path / "cache"),
         "KERAS_HOME": str(tmp_path / "keras"),
     }
-    lab = NOTEBOOKS[2]
+    lab = NOTEBOOKS[0]
     done = without_network("-m", "labkit", "run", str(lab), "--out", str(tmp_path / "out"), **env)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "out" / f"{lab.stem}.html").read_text()
