@@ -106,6 +106,15 @@ class Pen:
         """A filled polygon; ``points`` are pairs or an array of shape (n, 2)."""
         self._draw.polygon(self._place(points), fill=fill)
 
+    def leaf(self, points, fill, half, shadow, fall) -> None:
+        """A polygon whose second half is darker, over its shadow, which falls by ``fall``."""
+        placed = self._place(points)
+        dx, dy = fall[0] * self._unit, fall[1] * self._unit
+        below = [v + d for v, d in zip(placed, (dx, dy) * len(points), strict=True)]
+        self._draw.polygon(below, fill=shadow)
+        self._draw.polygon(placed, fill=fill)
+        self._draw.polygon(placed[len(points) :], fill=half)
+
     def ellipse(self, x, y, rx, ry, fill, turn=0.0) -> None:
         """A filled ellipse around (x, y)."""
         a, b, c, d, e, f = self._affine

@@ -128,21 +128,21 @@ def _coat(rng) -> _Coat:
     )
 
 
+_BODY = smooth([(-0.3, 0.3), (-0.65, 0.9), (-0.75, 1.9), (0.75, 1.9), (0.65, 0.9), (0.3, 0.3)])
+_CAT = smooth(
+    mirrored([(0, -0.54), (0.38, -0.48), (0.58, -0.15), (0.64, 0.16), (0.4, 0.47), (0, 0.57)])
+)
+_DOG = smooth(
+    mirrored([(0, -0.55), (0.34, -0.48), (0.52, -0.15), (0.44, 0.2), (0.31, 0.58), (0, 0.71)])
+)
+_FLOPPY_EAR = smooth(
+    [(0.24, -0.52), (0.5, -0.5), (0.74, -0.15), (0.68, 0.28), (0.48, 0.23), (0.42, -0.25)]
+)
+
+
 def _body(rng, pen, coat):
     side = between(rng, -0.25, 0.25)
-    pen.polygon(
-        smooth(
-            [
-                (-0.3, 0.3),
-                (-0.65 + side, 0.9),
-                (-0.75 + side, 1.9),
-                (0.75 + side, 1.9),
-                (0.65 + side, 0.9),
-                (0.3, 0.3),
-            ]
-        ),
-        coat.dark,
-    )
+    pen.polygon(_BODY + [side, 0], coat.dark)
     if rng.random() < 0.4:
         pen.ellipse(side / 2, 0.95, 0.28, 0.38, coat.light)
 
@@ -179,13 +179,7 @@ def cat_face(rng, pen):
     inside = pick(rng, ((206, 150, 144), coat.dark))
     for side in (1, -1):
         _pointed_ear(pen, side, out, tall, coat.fur, inside)
-    cheek = between(rng, 0.58, 0.7)
-    outline = smooth(
-        mirrored(
-            [(0.0, -0.54), (0.38, -0.48), (0.58, -0.15), (cheek, 0.16), (0.4, 0.47), (0.0, 0.57)]
-        )
-    )
-    pen.polygon(outline, coat.fur)
+    pen.polygon(_CAT * [between(rng, 0.92, 1.08), 1], coat.fur)
     _markings(rng, pen, coat)
     muzzle = yaw * 1.4
     for side in (1, -1):
@@ -223,37 +217,13 @@ def dog_face(rng, pen):
         inside = pick(rng, ((206, 150, 144), coat.dark))
         for side in (1, -1):
             _pointed_ear(pen, side, out, tall, coat.fur, inside)
-    long = between(rng, 0.5, 0.66)
-    outline = smooth(
-        mirrored(
-            [
-                (0.0, -0.55),
-                (0.34, -0.48),
-                (0.52, -0.15),
-                (0.44, 0.2),
-                (0.31, long),
-                (0.0, long + 0.13),
-            ]
-        )
-    )
-    pen.polygon(outline, coat.fur)
+    pen.polygon(_DOG * [1, between(rng, 0.92, 1.1)], coat.fur)
     _markings(rng, pen, coat)
     if not pricked:
-        drop, width = between(rng, 0.05, 0.5), between(rng, 0.16, 0.3)
+        wide, long = between(rng, 0.9, 1.12), between(rng, 0.7, 1.3)
         for side in (1, -1):
-            pen.polygon(
-                smooth(
-                    [
-                        (0.24 * side, -0.52),
-                        (0.5 * side, -0.5),
-                        ((0.5 + width) * side, -0.15),
-                        ((0.44 + width) * side, drop),
-                        (0.48 * side, drop - 0.05),
-                        (0.42 * side, -0.25),
-                    ]
-                ),
-                ear,
-            )
+            # The ear grows from its root: only its width and length change.
+            pen.polygon((_FLOPPY_EAR + [0, 0.52]) * [wide * side, long] - [0, 0.52], ear)
     muzzle = yaw * 1.8
     pen.ellipse(muzzle, 0.36, between(rng, 0.24, 0.32), between(rng, 0.24, 0.32), coat.light)
     if rng.random() < 0.4:
@@ -267,8 +237,5 @@ def dog_face(rng, pen):
     pen.ellipse(muzzle, 0.2, between(rng, 0.11, 0.15), 0.1, shaded(coat.skin, 0.7))
     mouth = shaded(coat.dark, 0.45)
     pen.line([(muzzle, 0.28), (muzzle, 0.46)], 0.028, mouth)
-    pen.line(
-        smooth([(muzzle - 0.2, 0.42), (muzzle, 0.5), (muzzle + 0.2, 0.42)], closed=False),
-        0.03,
-        mouth,
-    )
+    smile = [(muzzle - 0.2, 0.42), (muzzle - 0.1, 0.48), (muzzle + 0.1, 0.48), (muzzle + 0.2, 0.42)]
+    pen.line(smile, 0.03, mouth)

@@ -34,7 +34,6 @@ PEBBLES = (
     (192, 176, 152),
 )
 SHADOW = (46, 36, 26)
-_SHADE_FALLS = np.array([0.035, 0.05])
 
 
 def draw(seed: int) -> Sample:
@@ -139,20 +138,18 @@ PALMATE = 0.5 * (1 + 0.14 * np.cos(7 * _RIM)) * [np.cos(_RIM), np.sin(_RIM)] + [
 def _leaf(pen, base, heading, length, width, outline, colour, *, bend=0.0, rib=None):
     """One leaf with its shadow and midrib; ``bend`` is how far it turns on its way."""
     along, across = outline
-    start, turn = complex(*base), cmath.rect(1, heading)
+    start, ahead = complex(*base), length * cmath.rect(1, heading)
+    aside = 1j * width * cmath.rect(1, heading)
     if bend:
         curl = np.exp(0.5j * bend * along)
-        leaf = turn * curl * (length * along + 1j * width * across * curl)
+        leaf = start + curl * (ahead * along + aside * across * curl)
     else:
-        leaf = turn * (length * along + 1j * width * across)
-    points = (start + leaf).view(float).reshape(-1, 2)
-    pen.polygon(points + _SHADE_FALLS, SHADOW)
-    pen.polygon(points, colour)
-    pen.polygon(points[len(points) // 2 :], shaded(colour, 0.86))
-    knee = start + 0.45 * length * turn * cmath.rect(1, 0.22 * bend)
-    tip = start + 0.85 * length * turn * cmath.rect(1, 0.42 * bend)
-    midrib = [base, (knee.real, knee.imag), (tip.real, tip.imag)]
-    pen.line(midrib if bend else midrib[::2], 0.02, rib or shaded(colour, 1.2))
+        leaf = start + ahead * along + aside * across
+    points = leaf.view(float).reshape(-1, 2)
+    pen.leaf(points, colour, shaded(colour, 0.86), SHADOW, (0.035, 0.05))
+    if width > 0.09:
+        tip = start + 0.85 * ahead * cmath.rect(1, 0.42 * bend)
+        pen.line([base, (tip.real, tip.imag)], 0.02, rib or shaded(colour, 1.2))
 
 
 def _stalked(pen, heading, stalk, length, width, outline, colour, *, stem, bend=0.0, rib=None):
