@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Trust what the system trusts, as pip does: a company's own certificate authority, say.
+export UV_SYSTEM_CERTS ?= 1
 SAMPLE := LABKIT_DATA=sample LABKIT_HEADLESS=1
 
 .DEFAULT_GOAL := help
