@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_another_process_draws_the_same_bits():
         "import json, sys; sys.path.insert(0, 'tests/unit'); import test_samples as t;"
         "print(json.dumps({n: t.digest(t.sample(n)) for n in t.samples.NAMES}))"
     )
-    root = __file__.rsplit("tests", 1)[0]
+    root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
