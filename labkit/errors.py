@@ -5,6 +5,10 @@ class LabError(Exception):
     """Base of labkit's own errors; catch it to catch them all."""
 
 
+class SettingsError(LabError, ValueError):
+    """An environment variable ``LABKIT_…`` has a value that cannot be."""
+
+
 class DataError(LabError):
     """A data set is missing, damaged or not what it claims to be."""
 

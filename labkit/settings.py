@@ -11,6 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
+from labkit.errors import SettingsError
+
 
 def _variable(name: str, default: str, meaning: str):
     return field(metadata={"name": name, "default": default, "meaning": meaning})
@@ -46,7 +48,7 @@ def read(environ=None) -> Settings:
     """The settings that ``environ`` (by default ``os.environ``) describes.
 
     Raises:
-        ValueError: an on/off variable is neither 0 nor 1.
+        SettingsError: an on/off variable is neither 0 nor 1.
 
     Example:
         >>> read({"LABKIT_OFFLINE": "1"}).offline
@@ -58,7 +60,9 @@ def read(environ=None) -> Settings:
         text = environ.get(f.metadata["name"], "").strip() or f.metadata["default"]
         if f.type is bool:
             if text.lower() not in _SWITCH:
-                raise ValueError(f"{f.metadata['name']} is {text!r}; set it to 1 (on) or 0 (off).")
+                raise SettingsError(
+                    f"{f.metadata['name']} is {text!r}; set it to 1 (on) or 0 (off)."
+                )
             values[f.name] = _SWITCH[text.lower()]
         elif f.type is Path:
             values[f.name] = Path(text).expanduser()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labkit.errors import DataError
+from labkit.samples import clothing, pets, scenes, seedlings, table
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,7 @@ CATALOGUE = {
             title="Fashion-MNIST: clothes",
             form="npz",
             input_shape=(28, 28, 1),
-            class_names=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
-            ),
+            class_names=clothing.CLASS_NAMES,
             homepage="https://github.com/zalandoresearch/fashion-mnist",
             remotes=tuple(Remote(_KERAS + file, sha, size) for file, size, sha in _FASHION),
             keras_cache=tuple(f"fashion-mnist/{file}" for file, _, _ in _FASHION),
@@ -115,18 +105,7 @@ CATALOGUE = {
             title="CIFAR-10: small colour photographs",
             form="npz",
             input_shape=(32, 32, 3),
-            class_names=(
-                "airplane",
-                "automobile",
-                "bird",
-                "cat",
-                "deer",
-                "dog",
-                "frog",
-                "horse",
-                "ship",
-                "truck",
-            ),
+            class_names=scenes.CLASS_NAMES,
             homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
             # The binary form: Keras's own cache holds pickles, which labkit does not open.
             remotes=(
@@ -142,7 +121,7 @@ CATALOGUE = {
             title="Cats and dogs: photographs",
             form="pictures",
             input_shape=(64, 64, 3),
-            class_names=("cats", "dogs"),
+            class_names=pets.CLASS_NAMES,
             homepage="https://www.tensorflow.org/tutorials/images/transfer_learning",
         ),
         Entry(
@@ -150,20 +129,7 @@ CATALOGUE = {
             title="Plant seedlings: photographs of twelve species",
             form="pictures",
             input_shape=(64, 64, 3),
-            class_names=(
-                "Black-grass",
-                "Charlock",
-                "Cleavers",
-                "Common Chickweed",
-                "Common wheat",
-                "Fat Hen",
-                "Loose Silky-bent",
-                "Maize",
-                "Scentless Mayweed",
-                "Shepherds Purse",
-                "Small-flowered Cranesbill",
-                "Sugar beet",
-            ),
+            class_names=seedlings.CLASS_NAMES,
             homepage="https://vision.eng.au.dk/plant-seedlings-dataset/",
         ),
         Entry(
@@ -173,7 +139,7 @@ CATALOGUE = {
             input_shape=(5,),
             class_names=(),
             homepage="",
-            feature_names=("var_1", "var_2", "var_3", "var_4", "var_5"),
+            feature_names=table.FEATURES,
             target_name="output",
         ),
     )

@@ -257,7 +257,13 @@ def _copy_of_mirror(address, entry, *, offline):
     """
     folder = _mirror_folder(address)
     base = address.rstrip("/")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be made ({error.strerror}). Set LABKIT_CACHE to a folder that you "
+            "can write to."
+        ) from error
     with FileLock(folder / f"{SUMS}.lock"):
         if not (folder / SUMS).exists():
             if offline:

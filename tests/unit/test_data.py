@@ -245,6 +245,12 @@ def test_the_table_of_the_regression_lab(folder):
         labkit.load("linear_regression")
 
 
+def test_a_switch_that_is_neither_on_nor_off(monkeypatch):
+    monkeypatch.setenv("LABKIT_OFFLINE", "perhaps")
+    with pytest.raises(labkit.LabError, match="LABKIT_OFFLINE is 'perhaps'; set it to 1"):
+        labkit.load("mnist")
+
+
 def test_pictures_are_no_table(folder):
     with pytest.raises(DataError, match="Use data.x_train"):
         labkit.load("mnist").frame()

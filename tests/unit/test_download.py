@@ -250,3 +250,6 @@ def test_a_full_or_read_only_cache_is_a_clear_error(official, monkeypatch, home)
         official(address, raw)
         with pytest.raises(DownloadError, match="LABKIT_CACHE"):
             labkit.load("mnist")
+        monkeypatch.setenv("LABKIT_DATA", address)
+        with pytest.raises(labkit.LabError, match="LABKIT_CACHE"):
+            labkit.load("mnist")
