@@ -36,7 +36,7 @@ test: $(READY) ## unit tests, then every notebook against its committed outputs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
-	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/notebooks tests/unit
+	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist worksteal tests/notebooks tests/unit
 	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
 	  -p no:cacheprovider notebooks
 
