@@ -1,6 +1,7 @@
 """Exercises check themselves: ``labkit.check("02-weights", answer)``.
 
-The exercises are functions in :mod:`labkit.check.exercises`; what has been
+The exercises are functions in :mod:`labkit.check.exercises`, judged with the tools of
+:mod:`labkit.check.judging`; what has been
 solved is kept by :mod:`labkit.check.record`.
 """
 
@@ -10,7 +11,8 @@ import inspect
 from dataclasses import dataclass
 
 from labkit import palette, settings
-from labkit.check.exercises import EXERCISES, Unattempted, Verdict, Wrong, reason
+from labkit.check import exercises  # noqa: F401  (importing them registers them)
+from labkit.check.judging import EXERCISES, Unattempted, Verdict, Wrong, reason
 from labkit.check.record import Progress, progress, record
 from labkit.errors import LabError
 

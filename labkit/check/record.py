@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from labkit import settings
-from labkit.check.exercises import EXERCISES
+from labkit.check.judging import EXERCISES
 
 
 @dataclass(frozen=True)
