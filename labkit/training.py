@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from labkit import backend, settings
+from labkit.data.pipeline import Augment, batches
 from labkit.errors import TrainingError
 
 RECIPES = ("classic", "fast")
@@ -76,6 +77,7 @@ def fit(
     recipe: str = "classic",
     seed: int = 42,
     validation: float = 0.1,
+    augment=None,
     checkpoint: str | Path | None = None,
     name: str | None = None,
 ) -> History:
@@ -95,9 +97,10 @@ def fit(
       https://arxiv.org/abs/1706.02677);
     - label smoothing (Szegedy et al., 2016, https://arxiv.org/abs/1512.00567) for
       networks with convolutions;
-    - for those, from three epochs on, pictures shifted by up to two pixels, which
-      costs next to nothing (Simard et al., 2003, "Best practices for convolutional
-      neural networks applied to visual document analysis");
+    - for those, from three epochs on and unless ``augment`` says otherwise, pictures
+      shifted by up to two pixels, which costs next to nothing (Simard et al., 2003,
+      "Best practices for convolutional neural networks applied to visual document
+      analysis");
     - several steps in one call of TensorFlow (``steps_per_execution``).
 
     Afterwards the model is compiled as it was before, with a fresh optimiser.
@@ -110,6 +113,9 @@ def fit(
         seed: of the validation split, the order of the examples and dropout.
         validation: the share of the training part, between 0 and 1, that is held
             back to measure progress; the test part is never touched. 0: none.
+        augment: how the training pictures are changed each time they are shown: a
+            :class:`labkit.data.Augment` or a Keras layer; ``False``: not at all;
+            ``None``: as the recipe does. Those held back stay as they are.
         checkpoint: a file to save to after each epoch; its name gets the ending
             ``.weights.h5`` when it has another. When it is there already, training
             goes on from it, so that a killed process resumes; when it is complete,
@@ -138,20 +144,32 @@ def fit(
         seed=seed,
         epochs=epochs,
         data=f"{data.name}, {data.source.kind}, {len(train[0])} examples",
+        augment=repr(augment) if isinstance(augment, Augment) else type(augment).__name__,
     )
     compiled = None
+    batch_size, targets = min(_CLASSIC_BATCH, len(train[0])), (train[1], held_back[1])
     if recipe == "fast":
         compiled = model.get_compile_config()
-        arguments, y_held_back = _compile_fast(model, train, held_back[1], epochs, seed)
-    else:
-        arguments = {"x": train[0], "y": train[1], "batch_size": _CLASSIC_BATCH}
-        y_held_back = held_back[1]
+        batch_size, augment, targets = _compile_fast(model, train, held_back[1], epochs, augment)
     saver = _resume(Path(checkpoint), model, run) if checkpoint else None
     metrics = saver.metrics if saver else {}
     before = saver.seconds if saver else 0.0
     first = len(metrics.get("loss", []))
-    if hasattr(arguments["x"], "epoch"):
-        arguments["x"].epoch = first
+    if augment:
+        shown = {
+            "x": batches(
+                train[0],
+                targets[0],
+                batch_size=batch_size,
+                augment=augment,
+                seed=seed,
+                first_epoch=first,
+            ),
+            "steps_per_epoch": len(train[0]) // batch_size,
+            "shuffle": False,  # the stream is shuffled already
+        }
+    else:
+        shown = {"x": train[0], "y": targets[0], "batch_size": batch_size}
 
     def seconds():
         return before + time.perf_counter() - started
@@ -161,10 +179,10 @@ def fit(
     try:
         if first < epochs:
             model.fit(
-                **arguments,
+                **shown,
                 epochs=epochs,
                 initial_epoch=first,
-                validation_data=(held_back[0], y_held_back) if validation else None,
+                validation_data=(held_back[0], targets[1]) if validation else None,
                 validation_batch_size=500,
                 callbacks=[watcher],
                 verbose=0,
@@ -189,6 +207,7 @@ class _Run:
     seed: int
     epochs: int
     data: str
+    augment: str
 
 
 def _check_arguments(model, data, epochs, recipe, validation):
@@ -229,8 +248,8 @@ def _split(data, validation, seed):
     )
 
 
-def _compile_fast(model, train, y_held_back, epochs, seed):
-    """Compile for the fast recipe; what to fit, and the targets to validate with."""
+def _compile_fast(model, train, y_held_back, epochs, augment):
+    """Compile for the fast recipe; what it shows, in which batches, and the targets."""
     keras = backend.keras()
 
     x, y = train
@@ -255,66 +274,9 @@ def _compile_fast(model, train, y_held_back, epochs, seed):
         metrics=["accuracy"],
         steps_per_execution=min(8, len(x) // batch_size),
     )
-    if convolutional and epochs >= 3:
-        examples = _shifted_examples(x, targets[0], batch_size, 2, seed)
-        return {"x": examples}, targets[1]
-    return {"x": x, "y": targets[0], "batch_size": batch_size}, targets[1]
-
-
-def _shifted_examples(x, y, batch_size, shift, seed):
-    """A Keras data set of whole batches, in a new order each epoch, shifted at random."""
-    keras = backend.keras()
-
-    class Examples(keras.utils.PyDataset):
-        def __init__(self):
-            super().__init__()
-            self.epoch = 0
-            self._plan()
-
-        def __len__(self):
-            return len(x) // batch_size
-
-        def __getitem__(self, step):
-            if step == 0:
-                self._plan()
-            chosen = self.order[step * batch_size : (step + 1) * batch_size]
-            return shifted(x[chosen], self.moves[chosen], shift), y[chosen]
-
-        def on_epoch_end(self):
-            self.epoch += 1
-
-        def _plan(self):
-            # From the seed and the epoch alone, so that a resumed run sees the same.
-            random = np.random.default_rng((seed, self.epoch))
-            self.order = random.permutation(len(x))
-            self.moves = random.integers(0, 2 * shift + 1, (len(x), 2))
-
-    return Examples()
-
-
-def shifted(pictures: np.ndarray, moves: np.ndarray, shift: int) -> np.ndarray:
-    """Pictures moved by whole pixels, black coming in from outside.
-
-    Args:
-        pictures: ``(n, height, width, channels)``.
-        moves: ``(n, 2)``, down and right, from 0 to ``2 * shift``; ``shift`` stays put.
-        shift: how far a picture moves at the most, in pixels.
-
-    Returns:
-        An array like ``pictures``.
-
-    Example:
-        >>> shifted(np.ones((1, 2, 2, 1)), np.array([[2, 1]]), 1)[0, :, :, 0]
-        array([[1., 1.],
-               [0., 0.]])
-    """
-    if not shift:
-        return pictures
-    height, width = pictures.shape[1:3]
-    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    cut = windows[np.arange(len(pictures)), moves[:, 0], moves[:, 1]]
-    return np.moveaxis(cut, 1, -1)
+    if augment is None and convolutional and epochs >= 3:
+        augment = Augment(shift=2)
+    return batch_size, augment, targets
 
 
 def _watcher(metrics, epochs, seconds, saver):

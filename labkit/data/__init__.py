@@ -3,6 +3,18 @@
 from labkit.data.catalogue import CATALOGUE
 from labkit.data.dataset import Dataset, Source
 from labkit.data.load import load, mirror
+from labkit.data.pipeline import Augment, batches
 from labkit.data.sources import Availability, available, fetch
 
-__all__ = ["CATALOGUE", "Availability", "Dataset", "Source", "available", "fetch", "load", "mirror"]
+__all__ = [
+    "CATALOGUE",
+    "Augment",
+    "Availability",
+    "Dataset",
+    "Source",
+    "available",
+    "batches",
+    "fetch",
+    "load",
+    "mirror",
+]

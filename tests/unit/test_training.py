@@ -14,7 +14,6 @@ import labkit
 from labkit import models
 from labkit.data import Dataset, Source
 from labkit.errors import LabError, TrainingError
-from labkit.training import shifted
 
 
 @pytest.fixture(scope="module")
@@ -198,11 +197,14 @@ def test_a_checkpoint_of_another_run_is_refused(data, home):
         labkit.fit(tiny(data), data, epochs=1, checkpoint=path)
 
 
-def test_shifting_moves_pictures_and_brings_in_black():
-    picture = np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1)
-    moved = shifted(picture, np.array([[2, 1]]), 1)
-    assert moved[0, :, :, 0].tolist() == [[4, 5, 6], [7, 8, 9], [0, 0, 0]]
-    assert (shifted(picture, np.array([[1, 1]]), 1) == picture).all()
+def test_a_resumed_run_sees_the_pictures_that_an_uninterrupted_one_sees(data, home):
+    augment = labkit.data.Augment(shift=1)
+    through = labkit.fit(tiny(data), data, epochs=3, augment=augment)
+    labkit.fit(tiny(data), data, epochs=2, augment=augment, checkpoint=home / "c")
+    resumed = labkit.fit(tiny(data), data, epochs=3, augment=augment, checkpoint=home / "c")
+    assert resumed.metrics["loss"] == pytest.approx(through.metrics["loss"], rel=1e-4)
+    with pytest.raises(TrainingError, match="its augment is"):
+        labkit.fit(tiny(data), data, epochs=3, checkpoint=home / "c")
 
 
 def test_the_classic_programs_have_their_known_sizes():
