@@ -2,6 +2,8 @@
 
 from labkit.data.catalogue import CATALOGUE
 from labkit.data.dataset import Dataset, Source
+from labkit.data.files import read_picture
+from labkit.data.folder import from_folder
 from labkit.data.load import load, mirror
 from labkit.data.pipeline import Augment, batches
 from labkit.data.sources import Availability, available, fetch
@@ -15,6 +17,8 @@ __all__ = [
     "available",
     "batches",
     "fetch",
+    "from_folder",
     "load",
     "mirror",
+    "read_picture",
 ]

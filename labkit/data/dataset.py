@@ -45,6 +45,8 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     """The columns of a table; empty for pictures."""
     target_name: str = "label"
+    skipped: tuple[str, ...] = ()
+    """The files that were left out, each as "path: reason"."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -103,4 +105,6 @@ class Dataset:
             if self.is_sample
             else f"  source    {self.source.kind}: {self.source.where} ({checked})"
         )
+        if self.skipped:
+            lines.append(f"  left out  {len(self.skipped):,}, listed in data.skipped")
         return "\n".join(lines)

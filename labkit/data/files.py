@@ -4,13 +4,16 @@ Each returns arrays or raises :class:`labkit.DataError` naming the file. Nothing
 here unpickles, and nothing is unpacked to disk.
 """
 
+import contextlib
 import csv
 import gzip
 import io
+import os
 import tarfile
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +25,9 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """x_train, y_train, x_test, y_test."""
 
 _PARTS = ("x_train", "y_train", "x_test", "y_test")
-_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"}
-SPLITS = (("train", "training"), ("validation", "test"))
-"""The folder names in use for the training and the test pictures."""
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+_MOST_BYTES = 100_000_000
+_MOST_PIXELS = 90_000_000
 
 
 def read_npz(path: Path, entry: Entry) -> Arrays:
@@ -118,61 +121,126 @@ def read_csv(path: Path, entry: Entry) -> Arrays:
     return table[:cut, :-1], table[:cut, -1], table[cut:, :-1], table[cut:, -1]
 
 
-def read_folder(folder: Path, entry: Entry, *, limit: int | None, sums: dict[str, str]) -> Arrays:
-    """The pictures of ``train/<class>/`` and ``validation/<class>/``, cut to one size.
+def read_picture(source: str | os.PathLike | bytes, *, image_size: int) -> np.ndarray:
+    """One picture as the data sets hold it: upright, in colour, the middle cut to a square.
+
+    JPEG, PNG, GIF (the first frame), BMP and WebP are read, whatever the name ends in. What is
+    transparent lies on white, 16-bit grey is scaled to 8 bits, and CMYK becomes RGB.
 
     Args:
-        folder: the data set's folder.
-        limit: at most this many pictures of each part, the same share of every class.
-        sums: SHA-256 by path relative to the folder's parent; a picture that is listed must agree.
+        source: a path, or the bytes of a file, such as what an upload widget holds.
+        image_size: the side of the square, in pixels, from 8 to 1,024.
+
+    Returns:
+        uint8 of shape ``(image_size, image_size, 3)``, values 0 to 255.
+
+    Raises:
+        DataError: it is no picture that can be read, or too large a one.
+
+    Example:
+        >>> labkit.data.read_picture("my_cat.jpg", image_size=64).shape
+        (64, 64, 3)
     """
-    arrays = []
-    skipped = []
-    for names in SPLITS:
-        part = next((folder / name for name in names if (folder / name).is_dir()), None)
-        if part is None:
-            raise DataError(
-                f"{folder} has no folder {' or '.join(names)}. Lay the pictures out as "
-                f"{entry.path}/train/<class>/ and {entry.path}/validation/<class>/."
-            )
-        files, labels = picture_files(part, entry)
-        chosen = evenly(labels, limit)
-        pixels, kept = [], []
-        for index in chosen:
-            try:
-                pixels.append(_read_picture(files[index], folder, entry.input_shape, sums))
-                kept.append(labels[index])
-            except (OSError, ValueError, SyntaxError) as error:
-                skipped.append(f"{files[index].relative_to(folder)} ({error})")
-        shape = (len(pixels), *entry.input_shape)
-        arrays += [np.array(pixels, np.uint8).reshape(shape), np.array(kept, np.int64)]
-    if skipped:
-        shown = "; ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
-        print(f"Left out {len(skipped)} unreadable pictures of {folder.name}: {shown}")
-    return check_pictures(tuple(arrays), folder, entry)
-
-
-def picture_files(part: Path, entry: Entry) -> tuple[list[Path], np.ndarray]:
-    """The picture files below ``part/<class>/`` in a stable order, and their labels."""
-    by_class = {
-        folder.name.replace("_", " "): folder for folder in part.iterdir() if folder.is_dir()
-    }
-    missing = [name for name in entry.class_names if name not in by_class]
-    if missing:
+    check_image_size(image_size)
+    given = isinstance(source, bytes | bytearray | memoryview)
+    try:
+        with quiet_pillow():
+            return decode(bytes(source) if given else picture_bytes(source), image_size)
+    except ValueError as error:
+        name = "What you gave" if given else printable(os.fspath(source))
         raise DataError(
-            f"{part} has no folder for {', '.join(missing)}. Add it, or take the data set anew: "
-            f"{entry.how_to_get}."
+            f"{name} cannot be read as a picture: {error}. Give another one, or open it in a "
+            "program that shows pictures and save it as JPEG or PNG."
+        ) from error
+
+
+def check_image_size(image_size: int) -> None:
+    """An error unless pictures can have that side."""
+    if not isinstance(image_size, int | np.integer) or not 8 <= image_size <= 1024:
+        raise DataError(
+            f"image_size is {image_size!r}; give the side of the pictures as a whole number of "
+            "pixels from 8 to 1024, such as 64."
         )
-    files, labels = [], []
-    for label, name in enumerate(entry.class_names):
-        found = sorted(
-            file
-            for file in by_class[name].iterdir()
-            if file.suffix.lower() in _PICTURES and not file.is_symlink()
-        )
-        files += found
-        labels += [label] * len(found)
-    return files, np.array(labels, np.int64)
+
+
+def check_limit(limit: int | None) -> None:
+    """An error unless there can be at most so many examples."""
+    if limit is not None and limit < 1:
+        raise DataError(f"limit is {limit}; give a whole number of at least 1, or leave it out.")
+
+
+def picture_bytes(path: str | os.PathLike) -> bytes:
+    """What a picture file holds.
+
+    Raises:
+        ValueError: it cannot be read, with the reason in plain words.
+    """
+    try:
+        if not os.path.isfile(path):  # reading a pipe or a device might never end
+            raise ValueError("it is not a file" if os.path.exists(path) else "it is not there")
+        with open(path, "rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"it cannot be opened ({error.strerror})") from error
+    return raw
+
+
+def decode(raw: bytes, image_size: int) -> np.ndarray:
+    """:func:`read_picture` for the bytes of one file, from any thread.
+
+    Raises:
+        ValueError: they are no picture that can be read, with the reason in plain words.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not raw:
+        raise ValueError("the file is empty")
+    if len(raw) > _MOST_BYTES:
+        raise ValueError(f"the file is larger than {_MOST_BYTES // 10**6} MB")
+    side = (image_size, image_size)
+    try:
+        with Image.open(io.BytesIO(raw), formats=_FORMATS) as picture:
+            # The header alone has been read so far.
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise Image.DecompressionBombError
+            picture.draft("RGB", (2 * image_size, 2 * image_size))  # JPEG: decode no more than that
+            picture.load()
+            with contextlib.suppress(Exception):  # a damaged note on how it was held is no loss
+                ImageOps.exif_transpose(picture, in_place=True)
+            if picture.mode.startswith("I"):  # 16 bits: Pillow would cut off what is above 255
+                grey = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+                return np.array(ImageOps.fit(grey, side).convert("RGB"))
+            if picture.has_transparency_data:
+                cut_out = ImageOps.fit(picture.convert("RGBA"), side)
+                white = Image.new("RGBA", side, "white")
+                return np.array(Image.alpha_composite(white, cut_out).convert("RGB"))
+            return np.array(ImageOps.fit(picture.convert("RGB"), side))
+    except UnidentifiedImageError as error:
+        text = raw.lstrip()[:1] == b"<"
+        kind = "a web page or other text" if text else "not a JPEG, PNG, GIF, BMP or WebP picture"
+        raise ValueError(f"it is {kind}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"it has more than {_MOST_PIXELS // 10**6} million pixels") from error
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise ValueError(f"it is damaged or cut off ({error})") from error
+
+
+@contextlib.contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """No warnings of Pillow's while files are read that may be anything.
+
+    Not in :func:`decode`: the warning filters belong to the process, not to a thread.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
+def printable(text: str) -> str:
+    """A file name of any kind as text that can be shown: it may hold control characters."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def evenly(labels: np.ndarray, limit: int | None) -> np.ndarray:
@@ -218,24 +286,3 @@ def damaged(path: Path, entry: Entry, error: Exception) -> DataError:
         f"{path} is damaged or incomplete ({error}) and is not used. Delete it, then replace it: "
         f"{entry.how_to_get}."
     )
-
-
-def _read_picture(path, folder, shape, sums):
-    from PIL import Image, ImageOps
-
-    raw = path.read_bytes()
-    expected = sums.get(path.relative_to(folder.parent).as_posix())
-    if expected:
-        import hashlib
-
-        if hashlib.sha256(raw).hexdigest() != expected:
-            raise ValueError("its SHA-256 is not the one in SHA256SUMS")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(raw)) as picture:
-                picture.draft("RGB", (2 * shape[1], 2 * shape[0]))  # JPEG: decode no more than that
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
-                return np.asarray(ImageOps.fit(upright, (shape[1], shape[0])))
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise ValueError("more pixels than any photo has") from error

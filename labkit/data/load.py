@@ -3,6 +3,7 @@
 import shutil
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from labkit.data.download import sha256, write_atomically
 from labkit.errors import DataError
 
 
-def load(name: str, *, limit: int | None = None) -> Dataset:
+def load(name: str, *, limit: int | None = None, image_size: int | None = None) -> Dataset:
     """A data set of the workshop, from the first source that has it.
 
     1. ``LABKIT_DATA``, when it is set: a folder in the layout below, the http(s)
@@ -34,6 +35,7 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
             (n, 32, 32, 3) and labels (n,), as Keras lays them out
         cats_and_dogs/{train,validation}/{cats,dogs}/*.jpg
         plant_seedlings/{train,validation}/<species>/*.jpg
+            or any other layout that from_folder knows
         linear_regression.csv       var_1 … var_5, output
         SHA256SUMS                  optional; what it lists must agree
 
@@ -44,13 +46,15 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
             ``plant_seedlings`` or ``linear_regression``.
         limit: at most this many training and this many test examples, the same
             share of every class; all by default.
+        image_size: for ``cats_and_dogs`` and ``plant_seedlings``, the side of the pictures
+            in pixels, from 8 to 1,024; 64 by default.
 
     Returns:
         A frozen :class:`~labkit.data.Dataset`. Print it to see what it holds.
 
     Raises:
-        DataError: the name is unknown, or a file is there but damaged or wrong. The
-            message names the file and says what to do.
+        DataError: the name is unknown, a file is there but damaged or wrong, or the
+            pictures of that set have one size only. The message says what to do.
 
     Example:
         >>> data = labkit.load("mnist")
@@ -58,13 +62,15 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
         (dtype('uint8'), (28, 28, 1))
     """
     known = entry(name)
-    if limit is not None and limit < 1:
-        raise DataError(f"limit is {limit}; give a whole number of at least 1, or leave it out.")
+    files.check_limit(limit)
+    if image_size is not None:
+        known = _at_size(known, image_size)
     try:
         found = sources.find(known, limit=limit)
     except LookupError as error:
         found = sources.Found(
-            _sample(known), Source("sample", f"drawn by labkit, version {samples.VERSION}", True)
+            _resized(_sample(known), known.input_shape),
+            Source("sample", f"drawn by labkit, version {samples.VERSION}", True),
         )
         print(
             f"Note: this is SAMPLE DATA that labkit draws, not the real {name} ({error}). "
@@ -87,7 +93,20 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
         class_names=known.class_names,
         feature_names=known.feature_names,
         target_name=known.target_name,
+        skipped=found.skipped,
     )
+
+
+def _at_size(known: Entry, image_size: int) -> Entry:
+    """The entry of a photo set, with pictures of another size."""
+    if known.form != "pictures":
+        photos = ", ".join(name for name, other in CATALOGUE.items() if other.form == "pictures")
+        raise DataError(
+            f"{known.name} has no photographs to be cut to a size: its examples always are "
+            f"{' × '.join(map(str, known.input_shape))}. Leave image_size out; it is for {photos}."
+        )
+    files.check_image_size(image_size)
+    return replace(known, input_shape=(image_size, image_size, 3))
 
 
 def mirror(folder: Path, names: tuple[str, ...] = ()) -> dict[str, str]:
@@ -164,6 +183,22 @@ def _sample(known: Entry) -> files.Arrays:
             return cached
     except OSError:
         return _draw(known)  # a read-only or full cache costs the time, not the lab
+
+
+def _resized(arrays: files.Arrays, shape: tuple[int, ...]) -> files.Arrays:
+    """The sample in the size that was asked for; its photographs are drawn in one size."""
+    x_train, y_train, x_test, y_test = arrays
+    if x_train.shape[1:] == shape:
+        return arrays
+    from PIL import Image
+
+    def fit(pictures):
+        side = shape[1::-1]
+        return np.array(
+            [Image.fromarray(x).resize(side, Image.Resampling.BICUBIC) for x in pictures]
+        )
+
+    return fit(x_train), y_train, fit(x_test), y_test
 
 
 def _cached_sample(path):

@@ -21,6 +21,7 @@ from labkit.data.download import (
     sha256,
     write_atomically,
 )
+from labkit.data.folder import read_folders
 from labkit.errors import DataError
 
 SUMS = "SHA256SUMS"
@@ -32,6 +33,7 @@ class Found:
 
     arrays: files.Arrays
     source: Source
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,14 @@ def _read_folder_source(folder, entry, limit, kind, where):
     if entry.form == "pictures":
         sums = read_sums(folder)
         listed = any(name.startswith(f"{entry.path}/") for name in sums)
-        arrays = files.read_folder(path, entry, limit=limit, sums=sums)
-        return Found(arrays, Source(kind, str(path), listed))
+        found = read_folders(
+            [path],
+            image_size=entry.input_shape[0],
+            limit=limit,
+            class_names=entry.class_names,
+            sums={folder / name: digest for name, digest in sums.items()},
+        )
+        return Found(found.arrays, Source(kind, str(path), listed), found.skipped)
     verified = _verify(folder, entry)
     read = files.read_npz if entry.form == "npz" else files.read_csv
     return Found(read(path, entry), Source(kind, str(path), verified))

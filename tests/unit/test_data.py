@@ -225,7 +225,7 @@ def test_a_photo_with_a_hundred_million_pixels_is_left_out(folder, capsys):
 
 def test_a_missing_class_is_named(folder):
     photos(folder, "cats_and_dogs", ("cats",))
-    with pytest.raises(DataError, match="no folder for dogs"):
+    with pytest.raises(DataError, match="no picture of dogs to train with"):
         labkit.load("cats_and_dogs")
 
 
