@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.errors import LabError
+from labkit.errors import DataError, LabError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,10 +14,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="AI 101: run the labs, get their data, check this machine.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Get the real data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="Get the real data sets and weights.")
 app.add_typer(data_app, name="data")
 
-Names = Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Data sets or weights, as `labkit data list` names them."),
+]
 
 
 @app.command()
@@ -83,12 +86,14 @@ def progress():
 
 @data_app.command("list")
 def data_list():
-    """Show which data sets are here."""
+    """Show which data sets and weights are here."""
     from labkit.data import available
+    from labkit.data.weights import available_weights
 
-    for found in available():
+    for found in (*available(), *available_weights()):
         checked = "verified" if found.verified else "not verified"
-        state = "sample only" if found.kind == "sample" else f"{found.kind}, {checked}"
+        absent = {"sample": "sample only", "missing": "missing"}
+        state = absent.get(found.kind, f"{found.kind}, {checked}")
         print(f"{found.name:18} {state:24} {found.where}")
         if found.problem:
             print(f"{'':18} {found.problem}")
@@ -96,19 +101,21 @@ def data_list():
 
 @data_app.command()
 def fetch(names: Names = None):
-    """Download data sets from their official hosts."""
+    """Download from the official hosts; without names, all data sets and no weights."""
     from labkit.data import CATALOGUE, fetch
-    from labkit.data.catalogue import entry
+    from labkit.data.weights import WEIGHTS, fetch_weights
 
+    _check_names(names)
     failed = False
-    for known in [entry(name) for name in names] if names else CATALOGUE.values():
+    for name in names or CATALOGUE:
         try:
-            for path in fetch(known, patience=20):
-                print(f"{known.name:18} {path}")
+            get, known = (fetch_weights, name) if name in WEIGHTS else (fetch, CATALOGUE[name])
+            for path in get(known, patience=20):
+                print(f"{name:18} {path}")
         except LabError as error:
             # What has no download fails the command only when it was asked for by name.
-            failed = failed or bool(names) or bool(known.remotes)
-            print(f"{known.name:18} {error}", file=sys.stderr)
+            failed = failed or bool(names) or bool(CATALOGUE[name].remotes)
+            print(f"{name:18} {error}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
 
@@ -119,16 +126,34 @@ def mirror(
 ):
     """Make a folder of the real data for a room without internet.
 
+    Without names it gets all data sets, and the weights that are on this machine already.
     Put it on a share and set LABKIT_DATA to the folder, or serve it
     (python -m http.server --directory FOLDER) and set LABKIT_DATA to the address.
     """
     from labkit.data import mirror
+    from labkit.data.weights import WEIGHTS, mirror_weights
 
-    outcome = mirror(folder, tuple(names or ()))
+    _check_names(names)
+    weights = tuple(name for name in names or () if name in WEIGHTS)
+    data_sets = tuple(name for name in names or () if name not in WEIGHTS)
+    outcome = mirror(folder, data_sets) if data_sets or not names else {}
+    outcome |= mirror_weights(folder, weights) if weights or not names else {}
     for name, text in outcome.items():
         print(f"{name:18} {text}")
     if "mirrored" not in outcome.values():
         raise typer.Exit(1)
+
+
+def _check_names(names):
+    from labkit.data import CATALOGUE
+    from labkit.data.weights import WEIGHTS
+
+    for name in names or ():
+        if name not in CATALOGUE and name not in WEIGHTS:
+            raise DataError(
+                f"There is no data set {name!r}, nor weights of that name. Choose from: "
+                f"{', '.join((*CATALOGUE, *WEIGHTS))}."
+            )
 
 
 def main():

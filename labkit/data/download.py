@@ -22,6 +22,7 @@ FORGET_AFTER = 12 * 3600
 """Seconds for which a host that did not answer is left alone."""
 _TRIES = 5
 _CHUNK = 1 << 16
+_TITLES = {"sha256": "SHA-256", "md5": "MD5"}
 
 
 class HostSilent(DownloadError):
@@ -30,8 +31,16 @@ class HostSilent(DownloadError):
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    return checksum(path, "sha256")
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """The checksum of a file, in hexadecimal; ``algorithm`` is "sha256" or "md5"."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        # Machines in FIPS mode give MD5 only for what is no protection against people.
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=algorithm != "md5")
+        ).hexdigest()
 
 
 def write_atomically(path: Path, write) -> None:
@@ -55,7 +64,8 @@ def download(
     url: str,
     path: Path,
     *,
-    sha256: str,
+    sha256: str | None = None,
+    md5: str | None = None,
     size: int | None = None,
     patience: float = PATIENCE,
     progress: bool = True,
@@ -63,13 +73,14 @@ def download(
     """Bring ``url`` to ``path``, once, and return ``path``.
 
     The file is written beside its place as ``….part``, from which a later call
-    goes on, and gets its name only when its SHA-256 agrees. Processes that ask
+    goes on, and gets its name only when its checksum agrees. Processes that ask
     for the same path wait for the first one and use its file.
 
     Args:
         url: an http or https address.
         path: where the file goes; its folder is made.
         sha256: the checksum, in hexadecimal.
+        md5: the checksum of a host that publishes no SHA-256; give one of the two.
         size: the length in bytes, when it is known; more than that is refused.
         patience: seconds to wait for the first answer. A host that lets them pass is
             remembered for twelve hours, so that the next call fails at once;
@@ -87,7 +98,8 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             if not path.exists():
-                _download(url, path, sha256, size, patience, progress)
+                expected = ("sha256", sha256) if sha256 else ("md5", md5)
+                _download(url, path, expected, size, patience, progress)
     except OSError as error:
         if isinstance(error, requests.RequestException):
             raise
@@ -139,22 +151,20 @@ def _download(url, path, expected, size, patience, progress):
                 ) from error
             time.sleep(0.25 * 2**failures)
             continue
-        found = _hash(part)
-        if found == expected:
+        algorithm, wanted = expected
+        found = checksum(part, algorithm)
+        if found == wanted:
             os.replace(part, path)
             return
         part.unlink()
         if not resumed:
             raise DownloadError(
-                f"{url} sent a wrong file: its SHA-256 is {found[:12]}…, {expected[:12]}… was "
-                "expected. It was thrown away. The host may be showing a log-in page, or the "
-                "file was changed there; open the address in a browser, or use another source "
-                "through LABKIT_DATA."
+                f"{url} sent a wrong file: its {_TITLES[algorithm]} is {found[:12]}…, "
+                f"{wanted[:12]}… was expected. It was thrown away. The host may be showing a "
+                "log-in page, or the file was changed there; open the address in a browser, or "
+                "use another source through LABKIT_DATA."
             )
         resumed = False  # an old part of another version: once more from the start
-
-
-_hash = sha256  # the function, under a name that download's argument does not hide
 
 
 def _receive(url, part, size, patience, progress):

@@ -13,7 +13,7 @@ from labkit import samples, settings
 from labkit.data import files, sources
 from labkit.data.catalogue import CATALOGUE, Entry, entry
 from labkit.data.dataset import Dataset, Source
-from labkit.data.download import sha256, write_atomically
+from labkit.data.download import write_atomically
 from labkit.errors import DataError
 
 
@@ -37,6 +37,7 @@ def load(name: str, *, limit: int | None = None, image_size: int | None = None) 
         plant_seedlings/{train,validation}/<species>/*.jpg
             or any other layout that from_folder knows
         linear_regression.csv       var_1 … var_5, output
+        *.h5                        pretrained weights under the names that Keras gives them
         SHA256SUMS                  optional; what it lists must agree
 
     ``labkit data mirror DIR`` makes such a folder.
@@ -142,14 +143,13 @@ def mirror(folder: Path, names: tuple[str, ...] = ()) -> dict[str, str]:
             outcome[known.name] = f"left out: {error}; {known.how_to_get}"
         except DataError as error:
             outcome[known.name] = f"left out: {error}"
-    listed = sorted(
+    listed = (
         path
         for known in CATALOGUE.values()
         for path in [folder / known.path, *(folder / known.path).rglob("*")]
         if path.is_file()
     )
-    text = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in listed)
-    write_atomically(folder / sources.SUMS, lambda file: file.write(text.encode()))
+    sources.write_sums(folder, listed)
     return outcome
 
 

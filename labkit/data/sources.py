@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -42,7 +42,7 @@ class Availability:
 
     name: str
     kind: str
-    """"folder", "mirror", "keras cache", "download" or "sample"."""
+    """"folder", "mirror", "keras cache" or "download"; else "sample", or "missing" for weights."""
     where: str
     verified: bool
     problem: str = ""
@@ -60,14 +60,14 @@ def find(entry: Entry, *, limit: int | None = None) -> Found:
     reasons = []
     if now.data == "sample":
         raise LookupError("LABKIT_DATA=sample asks for it")
-    if _is_address(now.data):
+    if is_address(now.data):
         try:
-            folder = _copy_of_mirror(now.data, entry, offline=now.offline)
+            folder = copy_of_mirror(now.data, entry.path, offline=now.offline)
             return _read_folder_source(folder, entry, limit, "mirror", now.data)
         except (HostSilent, LookupError) as error:
             reasons.append(str(error))
     elif now.data:
-        folder = _named_folder(now.data)
+        folder = named_folder(now.data)
         try:
             return _read_folder_source(folder, entry, limit, "folder", str(folder))
         except LookupError as error:
@@ -148,18 +148,26 @@ def parse_sums(text: str, path: Path | str) -> dict[str, str]:
     return sums
 
 
+def write_sums(folder: Path, paths: Iterable[Path]) -> None:
+    """Bring a folder's SHA256SUMS up to date: add ``paths``, drop what is no longer there."""
+    sums = {name: known for name, known in read_sums(folder).items() if (folder / name).is_file()}
+    sums |= {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
+    text = "".join(f"{known}  {name}\n" for name, known in sorted(sums.items()))
+    write_atomically(folder / SUMS, lambda file: file.write(text.encode()))
+
+
 def _availability(entry, now):
     def report(kind, where, verified=False, problem=""):
         return Availability(entry.name, kind, str(where), verified, problem)
 
     if now.data == "sample":
         return report("sample", "shipped with labkit")
-    folder = _mirror_folder(now.data) if _is_address(now.data) else _named_folder(now.data)
-    kind = "mirror" if _is_address(now.data) else "folder"
+    folder = _mirror_folder(now.data) if is_address(now.data) else named_folder(now.data)
+    kind = "mirror" if is_address(now.data) else "folder"
     path = folder / entry.path
     if now.data and path.exists():
         try:
-            return report(kind, path, verified=_verify(folder, entry))
+            return report(kind, path, verified=verify(folder, entry.path))
         except DataError as error:
             return report(kind, path, problem=str(error))
     for kind, paths in _local_copies(entry):
@@ -169,7 +177,12 @@ def _availability(entry, now):
     return report("sample", "shipped with labkit")
 
 
-def _named_folder(data):
+def keras_home() -> Path:
+    """Where Keras keeps its cache and its settings."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def named_folder(data: str) -> Path:
     """The folder that LABKIT_DATA names; the current one when it is not set."""
     folder = Path(data).expanduser()
     if not folder.is_dir():
@@ -180,7 +193,8 @@ def _named_folder(data):
     return folder
 
 
-def _is_address(data):
+def is_address(data: str) -> bool:
+    """Whether LABKIT_DATA names a mirror on the network rather than a folder."""
     return data.startswith(("http://", "https://"))
 
 
@@ -199,15 +213,19 @@ def _read_folder_source(folder, entry, limit, kind, where):
             sums={folder / name: digest for name, digest in sums.items()},
         )
         return Found(found.arrays, Source(kind, str(path), listed), found.skipped)
-    verified = _verify(folder, entry)
+    verified = verify(folder, entry.path)
     read = files.read_npz if entry.form == "npz" else files.read_csv
     return Found(read(path, entry), Source(kind, str(path), verified))
 
 
-def _verify(folder, entry):
-    """Whether the SHA256SUMS beside a data set vouches for it; an error when it disagrees."""
+def verify(folder: Path, name: str) -> bool:
+    """Whether the folder's SHA256SUMS vouches for the file or folder ``name`` in it.
+
+    Raises:
+        DataError: it disagrees.
+    """
     sums = read_sums(folder)
-    names = [n for n in sums if n == entry.path or n.startswith(f"{entry.path}/")]
+    names = [n for n in sums if n == name or n.startswith(f"{name}/")]
     for name in names:
         path = folder / name
         if not path.is_file() or sha256(path) != sums[name]:
@@ -223,7 +241,7 @@ def _local_copies(entry) -> Iterator[tuple[str, list[Path]]]:
     """Copies of the official files: Keras's, then what labkit downloaded before."""
     if not entry.remotes:
         return
-    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    keras = keras_home() / "datasets"
     candidates = [("download", _download_paths(entry))]
     if entry.keras_cache:
         candidates.insert(0, ("keras cache", [keras / name for name in entry.keras_cache]))
@@ -257,11 +275,12 @@ def _mirror_folder(address):
     return settings.read().cache / "mirrors" / name
 
 
-def _copy_of_mirror(address, entry, *, offline):
-    """Labkit's own copy of a mirror's files for this data set.
+def copy_of_mirror(address: str, wanted: str, *, offline: bool) -> Path:
+    """The folder with labkit's own copy of the file or folder ``wanted`` of a mirror.
 
     Raises:
-        LookupError: the mirror does not list the data set.
+        LookupError: the mirror does not list it.
+        HostSilent: the mirror does not answer.
     """
     folder = _mirror_folder(address)
     base = address.rstrip("/")
@@ -280,9 +299,9 @@ def _copy_of_mirror(address, entry, *, offline):
             parse_sums(text, f"{base}/{SUMS}")
             write_atomically(folder / SUMS, lambda file: file.write(text.encode()))
     sums = read_sums(folder)
-    names = [n for n in sums if n == entry.path or n.startswith(f"{entry.path}/")]
+    names = [n for n in sums if n == wanted or n.startswith(f"{wanted}/")]
     if not names:
-        raise LookupError(f"{base} has no {entry.path}")
+        raise LookupError(f"{base} has no {wanted}")
     for name in names:
         if not (folder / name).exists():
             if offline:

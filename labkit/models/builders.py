@@ -1,10 +1,4 @@
-"""Model builders: data in, compiled Keras model out.
-
-Every model takes raw pictures (``uint8``, 0 to 255): scaling to 0 … 1 is its first
-layer, so that a saved model needs no preparation around it. Every classifier ends
-in a softmax and so returns probabilities, and is compiled with Adam, sparse
-categorical cross-entropy (labels are whole numbers) and the metric ``accuracy``.
-"""
+"""Networks that start from nothing."""
 
 from labkit import backend
 from labkit.errors import LabError
@@ -33,7 +27,7 @@ def softmax_regression(data, *, learning_rate: float = 0.001, seed: int = 42):
         >>> models.softmax_regression(((28, 28, 1), 10)).count_params()
         7850
     """
-    input_shape, num_classes = _prepare(data, seed)
+    input_shape, num_classes = prepare(data, seed)
     from keras import Sequential, layers
 
     model = Sequential(
@@ -45,7 +39,7 @@ def softmax_regression(data, *, learning_rate: float = 0.001, seed: int = 42):
         ],
         name="softmax_regression",
     )
-    return _compile(model, learning_rate)
+    return compile_classifier(model, learning_rate)
 
 
 def mlp(
@@ -79,7 +73,7 @@ def mlp(
         >>> models.mlp(((28, 28, 1), 10)).output_shape
         (None, 10)
     """
-    input_shape, num_classes = _prepare(data, seed)
+    input_shape, num_classes = prepare(data, seed)
     from keras import Sequential, layers
 
     model = Sequential(
@@ -93,7 +87,7 @@ def mlp(
         ],
         name="mlp",
     )
-    return _compile(model, learning_rate)
+    return compile_classifier(model, learning_rate)
 
 
 def cnn(
@@ -134,7 +128,7 @@ def cnn(
         >>> models.cnn(((28, 28, 1), 10)).count_params()
         117804
     """
-    input_shape, num_classes = _prepare(data, seed)
+    input_shape, num_classes = prepare(data, seed)
     from keras import Sequential, layers
 
     model = Sequential([layers.Input(input_shape), layers.Rescaling(1 / 255)], name="cnn")
@@ -147,10 +141,10 @@ def cnn(
     model.add(layers.Dense(dense, activation="relu"))
     model.add(layers.Dropout(dropout))
     model.add(layers.Dense(num_classes, activation="softmax"))
-    return _compile(model, learning_rate)
+    return compile_classifier(model, learning_rate)
 
 
-def _prepare(data, seed):
+def prepare(data, seed):
     """Seed Keras; ``(input_shape, num_classes)`` of a Dataset, or such a pair itself."""
     input_shape, num_classes = (
         data if isinstance(data, tuple) else (data.input_shape, data.num_classes)
@@ -177,7 +171,8 @@ def _check_size(input_shape, convolutions, kernel_size):
         side = (side - kernel_size + 1) // 2
 
 
-def _compile(model, learning_rate):
+def compile_classifier(model, learning_rate):
+    """The model, compiled as every classifier here is."""
     from keras import optimizers
 
     model.compile(
