@@ -101,7 +101,9 @@ def fit(
       shifted by up to two pixels, which costs next to nothing (Simard et al., 2003,
       "Best practices for convolutional neural networks applied to visual document
       analysis");
-    - several steps in one call of TensorFlow (``steps_per_execution``).
+    - several steps in one call of TensorFlow (``steps_per_execution``);
+    - a frozen backbone (:func:`labkit.models.transfer`) is asked once about each picture
+      and not in every epoch, unless ``augment`` changes the pictures.
 
     Afterwards the model is compiled as it was before, with a fresh optimiser.
 
@@ -146,12 +148,16 @@ def fit(
         data=f"{data.name}, {data.source.kind}, {len(train[0])} examples",
         augment=repr(augment) if isinstance(augment, Augment) else type(augment).__name__,
     )
-    compiled = None
+    compiled, learner = None, model
     batch_size, targets = min(_CLASSIC_BATCH, len(train[0])), (train[1], held_back[1])
     if recipe == "fast":
         compiled = model.get_compile_config()
-        batch_size, augment, targets = _compile_fast(model, train, held_back[1], epochs, augment)
-    saver = _resume(Path(checkpoint), model, run) if checkpoint else None
+        if not augment:
+            learner, train, held_back = _past_the_backbone(model, train, held_back)
+        batch_size, augment, targets = _compile_fast(
+            learner, model.loss, train, held_back[1], epochs, augment
+        )
+    saver = _resume(Path(checkpoint), learner, run) if checkpoint else None
     metrics = saver.metrics if saver else {}
     before = saver.seconds if saver else 0.0
     first = len(metrics.get("loss", []))
@@ -178,7 +184,7 @@ def fit(
     interrupted = False
     try:
         if first < epochs:
-            model.fit(
+            learner.fit(
                 **shown,
                 epochs=epochs,
                 initial_epoch=first,
@@ -248,21 +254,55 @@ def _split(data, validation, seed):
     )
 
 
-def _compile_fast(model, train, y_held_back, epochs, augment):
+def _past_the_backbone(model, *parts):
+    """What is left to train of a model whose backbone is frozen, and what the rest says.
+
+    A frozen backbone says the same of a picture in every epoch, so it is asked once. The
+    layers are shared: training the returned model trains the one that was given.
+    """
+    keras = backend.keras()
+    names = [layer.name for layer in model.layers]
+    if "backbone" not in names or model.get_layer("backbone").trainable_weights:
+        return model, *parts
+    after = model.layers[names.index("backbone") + 1 :]
+    # Dropout silences other features in each epoch, so it comes after what is kept.
+    first = next(x for x in after if x.trainable_weights or isinstance(x, keras.layers.Dropout))
+    backbone = keras.Model(model.input, first.input)
+    learner = keras.Model(first.input, model.output, name=model.name)
+    return learner, *((_ask(backbone, x), y) for x, y in parts)
+
+
+def _ask(backbone, pictures):
+    """What a model says of pictures, with a bar: a large one takes minutes on a laptop."""
+    from tqdm.auto import tqdm
+
+    chunks = range(0, len(pictures), 256)
+    quiet = settings.read().headless or not len(pictures)
+    bar = tqdm(chunks, desc="Asking the backbone", leave=False, disable=quiet)
+    said = [backbone.predict(pictures[i : i + 256], batch_size=64, verbose=0) for i in bar]
+    return np.concatenate(said) if said else np.empty((0, *backbone.output_shape[1:]))
+
+
+def _compile_fast(model, loss, train, y_held_back, epochs, augment):
     """Compile for the fast recipe; what it shows, in which batches, and the targets."""
     keras = backend.keras()
 
     x, y = train
     convolutional = any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
     batch_size, peak, smoothing = (64, 5e-3, 0.1) if convolutional else (256, 1e-2, 0.0)
+    if x.dtype != np.uint8:  # a backbone's features: there are few, and a step costs little
+        batch_size = 32
+    elif any(layer.name == "backbone" for layer in model.layers):
+        # What it has learned before is not to be overrun: the model's own rate is the peak.
+        batch_size, peak, smoothing = 32, float(model.optimizer.learning_rate), 0.1
     batch_size = min(batch_size, len(x))
     steps = epochs * (len(x) // batch_size)
     warm_up = max(1, round(0.3 * steps))
     rate = keras.optimizers.schedules.CosineDecay(
         peak / 25, max(1, steps - warm_up), warmup_target=peak, warmup_steps=warm_up
     )
-    loss, targets = model.loss, (y, y_held_back)
-    if smoothing and model.loss == "sparse_categorical_crossentropy":
+    targets = (y, y_held_back)
+    if smoothing and loss == "sparse_categorical_crossentropy":
         # Keras smooths one-hot labels only.
         one_hot = np.eye(model.output_shape[-1], dtype=np.float32)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)

@@ -215,3 +215,40 @@ def test_the_classic_programs_have_their_known_sizes():
     assert models.cnn(digits).count_params() == conv + (810 + 1) * 64 + 65 * 10
     fashion = models.cnn(digits, filters=(32, 64, 64), dropout=0.0)
     assert [layer.filters for layer in fashion.layers if hasattr(layer, "filters")] == [32, 64, 64]
+
+
+def test_the_fast_recipe_leaves_a_frozen_backbone_as_it_was():
+    data = labkit.load("cats_and_dogs", limit=60)
+    model = models.transfer(data, backbone="MobileNet-0.25", weights=None)
+    before = [value.copy() for value in model.get_layer("backbone").get_weights()]
+    history = labkit.fit(model, data, epochs=4, recipe="fast", validation=0.2)
+    after = model.get_layer("backbone").get_weights()
+    assert all((a == b).all() for a, b in zip(before, after, strict=True))
+    assert history.epochs == 4 and history.metrics["loss"][-1] < history.metrics["loss"][0]
+    assert model.evaluate(data.x_test, data.y_test, verbose=0)[0] > 0, "compiled as before"
+
+
+def test_training_past_a_backbone_trains_the_model_that_was_given(home):
+    data = labkit.load("cats_and_dogs", limit=60)
+
+    def build():
+        return models.transfer(data, backbone="MobileNet-0.25", weights=None, dropout=0.0)
+
+    through, stopped = build(), build()
+    fresh = through.predict(data.x_test, verbose=0)
+    labkit.fit(through, data, epochs=3, recipe="fast", checkpoint=home / "c")
+    trained = through.predict(data.x_test, verbose=0)
+    assert np.abs(trained - fresh).max() > 1e-4
+    labkit.fit(stopped, data, epochs=3, recipe="fast", checkpoint=home / "c")
+    assert stopped.predict(data.x_test, verbose=0) == pytest.approx(trained, abs=1e-4)
+
+
+def test_the_fast_recipe_trains_a_backbone_at_the_rate_that_was_asked_for():
+    data = labkit.load("cats_and_dogs", limit=40)
+    model = models.transfer(data, backbone="MobileNet-0.25", weights=None)
+    still = models.fine_tune(model, learning_rate=1e-12, layers=3).get_weights()
+    assert model.get_layer("backbone").trainable_weights
+    labkit.fit(model, data, epochs=1, recipe="fast", validation=0)
+    assert all(
+        np.allclose(a, b, atol=1e-6) for a, b in zip(still, model.get_weights(), strict=True)
+    )
