@@ -53,8 +53,9 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure the recipes on the real data: both sides and the ratio
+bench: $(READY) ## measure recipes and pipeline on the real data: both sides and the ratio
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
