@@ -12,6 +12,7 @@ learned (weights, kernels), green what comes out, purple the error, grey the res
 """
 
 import argparse
+import functools
 import io
 import os
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from PIL import Image
 
+from labkit import samples
 from labkit.palette import BLUE, GREEN, GREY, INK, LINE, PAPER, PURPLE, VERMILLION
 
 WIDTH, DPI, MARGIN = 1600, 100, 60
@@ -173,6 +175,14 @@ def cnn_layers() -> list[Layer]:
         Layer("Dropout", (64,), 0),
         Layer("Softmax", (10,), 64 * 10 + 10),
     ]
+
+
+@functools.cache
+def clothes() -> dict[str, np.ndarray]:
+    """The sample's test pictures of each class of Fashion-MNIST: 0 (black) to 1 (white)."""
+    drawn = samples.draw("fashion_mnist")
+    pictures = drawn.x_test[..., 0] / 255
+    return {name: pictures[drawn.y_test == k] for k, name in enumerate(drawn.class_names)}
 
 
 def digit() -> np.ndarray:
@@ -1340,6 +1350,180 @@ def overfitting():
         (validation[-1], "validation loss", GREEN),
     ]:
         write(ax, 1306, place(10, y)[0][1], name, BODY, colour, bold=True, ha="left")
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 04
+
+
+@picture(
+    "lab04-ten-classes.png",
+    labs="04",
+    alt="Three pictures of each of the ten classes, in groups. T-shirt, pullover, coat and shirt "
+    "share one cut and differ in sleeves, collar and front. Dress and trouser are long, the three "
+    "kinds of shoes all point to the left, and the bag stands alone.",
+)
+def ten_classes():
+    ax = page(
+        842,
+        "Ten kinds of clothing, 28 × 28 pixels each",
+        "Drawn by labkit in the manner of Fashion-MNIST: the numbers are the labels.",
+    )
+    groups = [
+        (
+            "one cut, four names",
+            VERMILLION,
+            {0: (1, 3, 5), 2: (7, 5, 6), 4: (1, 5, 17), 6: (2, 7, 0)},
+        ),
+        ("long", GREY, {3: (0, 3, 10), 1: (0, 5, 6)}),
+        ("shoes, all pointing left", PURPLE, {5: (0, 7, 8), 7: (3, 4, 10), 9: (0, 3, 9)}),
+        ("a bag", GREY, {8: (2, 9, 14)}),
+    ]
+    x, side, gap = MARGIN, 122, 14
+    for heading, colour, members in groups:
+        wide = len(members) * (side + gap) + gap
+        box(ax, x, 216, wide, 506, colour, width=4)
+        write(ax, x + wide / 2, 184, heading, BODY, colour, bold=True)
+        for k, (label, chosen) in enumerate(members.items()):
+            name, pictures = list(clothes().items())[label]
+            left = x + gap + k * (side + gap)
+            for row, index in enumerate(chosen):
+                show(ax, left, 230 + row * (side + gap), side, 1 - pictures[index])
+            write(ax, left + side / 2, 656, f"{label}", BODY, bold=True)
+            write(ax, left + side / 2, 692, name, SMALL)
+        x += wide + 64 / 3
+    band(ax, 746, 66)
+    sentence = (
+        "The same form as MNIST, pictures of 28 × 28 × 1 and labels from 0 to 9. Harder to tell."
+    )
+    write(ax, 800, 779, sentence, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab04-balanced-accuracy.png",
+    labs="04",
+    alt="A hundred test pictures, ninety trousers and ten shirts, and a network that always says "
+    "trouser. Its accuracy is 90 %, because ninety answers of a hundred are right. Its balanced "
+    "accuracy is 50 %, the mean of 100 % of the trousers and 0 % of the shirts.",
+)
+def balanced_accuracy():
+    ax = page(
+        880,
+        "Accuracy and balanced accuracy",
+        "A network that answers “trouser” to whatever it is shown, and how good that looks.",
+    )
+    side, cell, top = 48, 56, 236
+    many, few = clothes()["Trouser"], clothes()["Shirt"]
+    trousers, shirts = 90, 10
+    write(
+        ax,
+        MARGIN,
+        190,
+        f"{trousers} trousers and {shirts} shirts",
+        BODY,
+        BLUE,
+        bold=True,
+        ha="left",
+    )
+    for k in range(trousers + shirts):
+        row, column = divmod(k, 10)
+        x, y = MARGIN + column * cell, top + row * cell
+        right = k < trousers
+        show(ax, x, y, side, 1 - (many[k % len(many)] if right else few[k % len(few)]))
+        colour = GREEN if right else PURPLE
+        square(ax, x, y, side, side, "none", edge=colour, width=4, zorder=2.2)
+    accuracy = trousers / (trousers + shirts)
+    shares = {"trousers": 1.0, "shirts": 0.0}
+
+    def bar(y, name, share, note, size=BODY):
+        write(ax, 720, y - 34, name, size, bold=True, ha="left")
+        square(ax, 720, y, 560, 40, mix(GREY, 0.12), width=0)
+        square(ax, 720, y, 560 * share, 40, GREEN, width=0)
+        write(ax, 1300, y + 20, f"{100 * share:.0f} %", HEAD, bold=True, ha="left")
+        write(ax, 1540, y - 34, note, SMALL, GREY, ha="right")
+
+    bar(270, "accuracy", accuracy, f"{trousers} right answers of {trousers + shirts}", HEAD)
+    line(ax, [(720, 370), (1540, 370)], LINE, 3)
+    bar(444, "of the trousers", shares["trousers"], f"{trousers} of {trousers} right")
+    bar(552, "of the shirts", shares["shirts"], f"0 of {shirts} right")
+    balanced = sum(shares.values()) / len(shares)
+    bar(684, "balanced accuracy", balanced, "the mean of the two", HEAD)
+
+    band(ax, 812, 50)
+    square(ax, 84, 827, 20, 20, "none", edge=GREEN, width=6)
+    write(ax, 118, 837, "right", SMALL, ha="left")
+    square(ax, 212, 827, 20, 20, "none", edge=PURPLE, width=6)
+    write(ax, 246, 837, "wrong", SMALL, ha="left")
+    note = "Every class counts the same, however few pictures of it there are."
+    write(ax, 1516, 837, note, SMALL, bold=True, ha="right")
+    return ax.figure
+
+
+@picture(
+    "lab04-model-files.png",
+    labs="04",
+    alt="Three kinds of model files. A .keras file is a zip archive with the layers as text, the "
+    "numbers, and a note on who wrote it. An old .h5 file is one tree that holds the layers as "
+    "text and every array under its name. A .weights.h5 file holds numbers only.",
+)
+def model_files():
+    ax = page(
+        850,
+        "What is in a model’s file",
+        "Two things make a network: the list of its layers, and the numbers it has learned.",
+    )
+    cards = [
+        (
+            ".keras",
+            "today’s format: a zip archive",
+            [
+                ("config.json", "the layers, as text", BLUE),
+                ("model.weights.h5", "the numbers", VERMILLION),
+                ("metadata.json", "which Keras, and when", GREY),
+            ],
+            "save, load, predict",
+        ),
+        (
+            ".h5",
+            "the old format: one HDF5 tree",
+            [
+                ("model_config", "the layers, as text", BLUE),
+                ("model_weights/…", "the numbers, by name", VERMILLION),
+                ("optimizer_weights/…", "to go on training", GREY),
+            ],
+            "read it, do not write it",
+        ),
+        (
+            ".weights.h5",
+            "an HDF5 tree of numbers only",
+            [
+                ("layers/…", "the numbers, by name", VERMILLION),
+                ("optimizer/…", "to go on training", GREY),
+            ],
+            "you build the layers yourself",
+        ),
+    ]
+    for k, (ending, kind, parts, use) in enumerate(cards):
+        x = MARGIN + 507 * k
+        box(ax, x, 166, 466, 506, GREY, width=4, radius=22)
+        write(ax, x + 32, 214, ending, TITLE, bold=True, mono=True, ha="left")
+        write(ax, x + 32, 266, kind, SMALL, GREY, ha="left")
+        for row, (name, holds, colour) in enumerate(parts):
+            y = 306 + 100 * row
+            box(ax, x + 28, y, 410, 84, colour, fill=0.16, width=3, radius=12)
+            write(ax, x + 50, y + 28, name, SMALL, colour, bold=True, mono=True, ha="left")
+            write(ax, x + 50, y + 60, holds, SMALL, ha="left")
+        write(ax, x + 233, 640, use, BODY, bold=True)
+    band(ax, 700, 112, PURPLE)
+    write(ax, 84, 736, "Layers can be code.", BODY, PURPLE, bold=True, ha="left")
+    first = "A stranger’s .keras or .h5 file may try to run something on your machine."
+    write(ax, 366, 736, first, SMALL, ha="left")
+    second = (
+        "Keras’s safe mode refuses: leave it on, and keep Keras up to date. "
+        "Numbers alone cannot run."
+    )
+    write(ax, 84, 780, second, SMALL, ha="left")
     return ax.figure
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import filelock  # noqa: F401  loaded before a test gives up the right to read it
@@ -117,6 +118,10 @@ NUMBERS = {
     "03-parameters": (
         16260,
         {16200: "60 filters also has a bias", 540: "leaves out the channels", 1: "one bias"},
+    ),
+    "04-parameters": (
+        239490,
+        {238352: "the 1,138 neurons also has a bias", 110490: "between the two", 1: "(inputs + 1)"},
     ),
 }
 
@@ -434,6 +439,150 @@ def test_03_free_space_gives_every_number(pictures):
     assert "for 20 pictures the model gives the shape (20, 7)" in repr(headless)
 
 
+# Lab 04
+
+
+def most_frequent_mistake(counts):
+    wrong = counts - np.diag(np.diag(counts) + 1)
+    return np.unravel_index(wrong.argmax(), wrong.shape)
+
+
+@pytest.mark.parametrize("kind", [tuple, list, np.array], ids=["tuple", "list", "array"])
+def test_04_confused_passes(kind):
+    result = check("04-confused", lambda counts: kind(most_frequent_mistake(counts)))
+    assert result.passed and len(result.lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda c: divmod(int(c.argmax()), len(c)), "lies on the diagonal"),
+        (lambda c: most_frequent_mistake(c)[::-1], "ten classes: (6, 2) is turned round"),
+        (lambda c: (c - 999 * np.eye(len(c))).argmax(), "divmod(26, 10) makes a row and a column"),
+        (lambda c: (0, 1), "at (0, 1) stands another number than the largest mistake"),
+        (lambda c: c, "your function returns 100 numbers"),
+        (lambda c: ("Shirt", "Coat"), "and not ('Shirt', 'Coat')"),
+        (lambda c: (2.5, 6), "return two whole numbers"),
+        (lambda c: (float("nan"), 6), "return two whole numbers"),
+        (lambda c: c[99], "your function stopped with IndexError"),
+        ((2, 6), "hand over the function itself"),
+    ],
+)
+def test_04_confused_says_what_goes_wrong(function, says):
+    result = check("04-confused", function)
+    assert result.passed is False
+    assert says in repr(result)
+
+
+def test_04_confused_catches_looking_above_the_diagonal_only():
+    failed = failed_lines(
+        check("04-confused", lambda counts: most_frequent_mistake(np.triu(counts)))
+    )
+    assert [text.split(":")[0] for text in failed] == [
+        "a mistake below the diagonal",
+        "no class is ever right",
+    ]
+
+
+def test_04_confused_with_dots_for_a_body_is_no_attempt():
+    def answer(counts): ...
+
+    assert repr(check("04-confused", answer)) == NOT_ATTEMPTED
+
+
+class CornerReader:
+    """Tells in which corner a picture is brightest: all that an exercise asks of a model."""
+
+    def predict(self, pictures, **options):
+        half = pictures.shape[1] // 2
+        corners = [
+            pictures[:, rows, columns].mean(axis=(1, 2, 3))
+            for rows in (slice(half), slice(half, None))
+            for columns in (slice(half), slice(half, None))
+        ]
+        return np.stack(corners, axis=1) / 255
+
+
+@pytest.fixture(scope="module")
+def corners(pictures):
+    """Test pictures of 8 × 8 pixels, each bright in one corner: upper left, upper right, …"""
+    y = np.random.default_rng(4).integers(0, 4, 60)
+    x = np.zeros((60, 8, 8, 1), dtype=np.uint8)
+    for picture, label in zip(x, y, strict=True):
+        row, column = divmod(label, 2)
+        picture[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = 200
+    names = ("upper left", "upper right", "lower left", "lower right")
+    return replace(pictures, x_test=x, y_test=y, class_names=names)
+
+
+def test_04_mirrored(corners):
+    labels = np.array([1, 0, 3, 2])[corners.y_test]
+    for answer in (labels, list(labels)):
+        result = check("04-mirrored", answer, model=CornerReader(), data=corners)
+        assert repr(result) == "passed: these are the classes of the 60 mirrored pictures"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x, y: y, "these are the true labels"),
+        (lambda x, y: np.array([2, 3, 0, 1])[y], "stand on their heads: axis 1 counts the rows"),
+        (lambda x, y: y[::-1], "in reverse order, the last one first"),
+        (lambda x, y: np.zeros(60), "not the model's predictions for the mirrored"),
+        (lambda x, y: x[:, :, ::-1], "these are the mirrored pictures; let the model predict"),
+        (lambda x, y: CornerReader().predict(x), "your answer has 4 probabilities for each"),
+        (lambda x, y: y[:5], "has the shape (5,); one class for each of the 60 test pictures"),
+        (lambda x, y: "boots", "has the shape ()"),
+    ],
+)
+def test_04_mirrored_says_what_it_was_given(answer, says, corners):
+    given = answer(corners.x_test, corners.y_test)
+    result = check("04-mirrored", given, model=CornerReader(), data=corners)
+    assert result.passed is False
+    assert says in repr(result)
+
+
+def test_04_mirrored_knows_predictions_from_labels(corners):
+    class Wrongly(CornerReader):
+        def predict(self, pictures, **options):
+            return super().predict(pictures)[:, [3, 0, 1, 2]]
+
+    as_they_are = Wrongly().predict(corners.x_test).argmax(axis=1)
+    said = repr(check("04-mirrored", as_they_are, model=Wrongly(), data=corners))
+    assert "these are the predictions for the pictures as they are" in said
+
+
+def test_04_free_space_gives_every_number(pictures):
+    result = check("04-free-space", knowing_network(), data=pictures, baseline=0.98)
+    assert repr(result) == (
+        "passed:\n"
+        "  ✓ balanced accuracy 1.0000 is above 0.9800; the hardest class is upper, 1.00 right\n"
+        "  ✓ 130 parameters are fewer than 500,000"
+    )
+    large = check("04-free-space", knowing_network(hidden=8000), data=pictures, baseline=1.0)
+    assert failed_lines(large) == [
+        "balanced accuracy 1.0000 is not above 1.0000; the hardest class is upper, 1.00 right",
+        "536,132 parameters are not fewer than 500,000",
+    ]
+    history = History("cnn", {"val_accuracy": [0.99]}, 1.0, "fast", 42)
+    assert "hand over the trained model itself" in repr(
+        check("04-free-space", history, data=pictures, baseline=0.5)
+    )
+
+
+def test_04_free_space_is_not_taken_in_by_the_frequent_class(pictures):
+    always_upper = knowing_network()
+    always_upper.layers[-1].set_weights([np.zeros((64, 2)), np.array([1.0, 0.0])])
+    mostly_upper = np.r_[np.flatnonzero(pictures.y_test == 0), 1]
+    rare = replace(
+        pictures, x_test=pictures.x_test[mostly_upper], y_test=pictures.y_test[mostly_upper]
+    )
+    result = check("04-free-space", always_upper, data=rare, baseline=0.6)
+    assert failed_lines(result) == [
+        "balanced accuracy 0.5000 is not above 0.6000; the hardest class is lower, 0.00 right"
+    ]
+
+
 # Progress
 
 
@@ -458,13 +607,15 @@ def test_progress_is_a_readable_table():
     assert rows["02-weights"].done and rows["02-weights"].lab == "02"
     assert not rows["03-shape"].done and rows["03-shape"].attempts == 1
     text = str(found)
-    assert text.startswith("1 of 12 exercises done")
+    assert text.startswith(f"1 of {len(EXERCISES)} exercises done")
     assert "✓ done     02-weights     Count the parameters" in text
     assert "○ not yet  03-shape " in text
 
 
 def test_progress_before_anything_was_done(tmp_path):
-    assert str(progress(tmp_path / "nothing.json")).startswith("0 of 12 exercises done")
+    assert str(progress(tmp_path / "nothing.json")).startswith(
+        f"0 of {len(EXERCISES)} exercises done"
+    )
 
 
 @pytest.mark.parametrize(
@@ -516,14 +667,14 @@ def test_a_read_only_folder_gives_one_note(tmp_path):
     assert result.passed
     assert text.count("Your progress is not saved") == 1
     assert "Set LABKIT_PROGRESS to a file in a folder of yours." in text
-    assert listed.startswith("0 of 12")
+    assert listed.startswith(f"0 of {len(EXERCISES)}")
 
 
 def test_a_folder_that_cannot_be_made_gives_a_note(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LABKIT_PROGRESS", str(tmp_path / "file" / "progress.json"))
     assert "Your progress is not saved" in check("02-weights", 7850).note
-    assert str(progress()).startswith("0 of 12 exercises done")
+    assert str(progress()).startswith(f"0 of {len(EXERCISES)} exercises done")
 
 
 def test_a_setting_that_cannot_be_read_gives_a_note(monkeypatch):
