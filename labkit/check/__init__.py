@@ -1,8 +1,7 @@
 """Exercises check themselves: ``labkit.check("02-weights", answer)``.
 
 The exercises are functions in :mod:`labkit.check.exercises`, judged with the tools of
-:mod:`labkit.check.judging`; what has been
-solved is kept by :mod:`labkit.check.record`.
+:mod:`labkit.check.judging`; what has been solved is kept by :mod:`labkit.check.record`.
 """
 
 import difflib

@@ -16,3 +16,13 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_HEADLESS", "1")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return tmp_path
+
+
+@pytest.fixture
+def folder(home, monkeypatch):
+    """A LABKIT_DATA folder, empty so far, on a machine without network."""
+    path = home / "data"
+    path.mkdir()
+    monkeypatch.setenv("LABKIT_DATA", str(path))
+    monkeypatch.setenv("LABKIT_OFFLINE", "1")
+    return path

@@ -28,16 +28,6 @@ def digits(count=400, height=28):
     }
 
 
-@pytest.fixture
-def folder(home, monkeypatch):
-    """A LABKIT_DATA folder, empty so far."""
-    path = home / "data"
-    path.mkdir()
-    monkeypatch.setenv("LABKIT_DATA", str(path))
-    monkeypatch.setenv("LABKIT_OFFLINE", "1")
-    return path
-
-
 def photos(folder, name, classes, count=3):
     random = np.random.default_rng(1)
     for part in ("train", "validation"):

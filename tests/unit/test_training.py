@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -238,6 +239,10 @@ def test_the_fast_recipe_trains_what_comes_after_a_frozen_backbone(data, home):
     again.set_weights(model.get_weights())
     before = model.get_layer("backbone").get_weights()
     history = labkit.fit(model, data, epochs=8, recipe="fast", checkpoint=home / "c")
+    with h5py.File(home / "c.weights.h5") as file:
+        saved = []
+        file["layers"].visit(saved.append)
+    assert any("dense" in name for name in saved) and not any("backbone" in n for n in saved)
     after = model.get_layer("backbone").get_weights()
     assert all((a == b).all() for a, b in zip(before, after, strict=True))
     assert history.epochs == 8 and history.metrics["loss"][-1] < history.metrics["loss"][0]

@@ -31,16 +31,6 @@ NAME = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 @pytest.fixture
-def folder(home, monkeypatch):
-    """A LABKIT_DATA folder, empty so far, on a machine without network."""
-    path = home / "data"
-    path.mkdir()
-    monkeypatch.setenv("LABKIT_DATA", str(path))
-    monkeypatch.setenv("LABKIT_OFFLINE", "1")
-    return path
-
-
-@pytest.fixture
 def official(monkeypatch):
     """Let bytes of ours be the official file: call it with a name, an address and the bytes."""
 
