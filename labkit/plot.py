@@ -20,7 +20,7 @@ from io import BytesIO
 
 import numpy as np
 
-from labkit import palette
+from labkit import models, palette
 from labkit.errors import LabError
 
 _WIDTH = 9  # inches: 900 pixels in a notebook, the width of its page
@@ -996,13 +996,15 @@ def _predict(model, data):
             f"{model.name} takes {_by(model.input_shape[1:])} and {data.name} has "
             f"{_by(data.input_shape)}. Build the model from the same data."
         )
-    if model.output_shape[1:] != (data.num_classes,):
+    if model.output_shape[1:] != (data.num_classes,) and (
+        model.output_shape[1:] != (1,) or data.num_classes != 2
+    ):
         raise LabError(
             f"{model.name} gives {_by(model.output_shape[1:])} numbers and {data.name} has "
             f"{data.num_classes} classes. End the model in Dense(data.num_classes, "
             'activation="softmax").'
         )
-    return model.predict(data.x_test, verbose=0, batch_size=500)
+    return models.probabilities(model, data.x_test)
 
 
 def _layer(model, name):

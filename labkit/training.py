@@ -307,6 +307,8 @@ def _compile_fast(model, loss, train, y_held_back, epochs, augment):
         one_hot = np.eye(model.output_shape[-1], dtype=np.float32)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
         targets = (one_hot[y], one_hot[y_held_back])
+    elif smoothing and loss == "binary_crossentropy":
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
     model.compile(
         # A short run wants a short memory of past gradients: beta_2 below the usual 0.999.
         optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.98),

@@ -112,12 +112,14 @@ def test_accuracy(model, data) -> float:
     """A model's accuracy on the test data. A history knows the validation data only."""
     import numpy as np
 
+    from labkit import models
+
     if not hasattr(model, "predict"):
         raise Wrong(
             f"your answer is {kind_of(model)}; hand over the trained model itself, "
             "which is judged on the test data"
         )
-    outputs = np.asarray(model.predict(data.x_test, batch_size=256, verbose=0))
+    outputs = np.asarray(models.probabilities(model, data.x_test))
     if outputs.shape != (len(data.y_test), data.num_classes):
         raise Wrong(
             f"for {len(data.y_test)} pictures the model gives the shape {outputs.shape}; "

@@ -1,5 +1,7 @@
 """Networks that start from nothing."""
 
+import numpy as np
+
 from labkit import backend
 from labkit.errors import LabError
 
@@ -97,6 +99,7 @@ def cnn(
     kernel_size: int = 3,
     dense: int = 64,
     dropout: float = 0.5,
+    sigmoid: bool = False,
     learning_rate: float = 0.001,
     seed: int = 42,
 ):
@@ -105,8 +108,9 @@ def cnn(
     The default is the classic program for MNIST, lab 03: 30, 60 and 90 filters of
     3 × 3 with a 2 × 2 max pooling after all but the last, dense 64, dropout 0.5,
     softmax. The one for Fashion-MNIST, lab 04, is
-    ``cnn(data, filters=(32, 64, 64), dropout=0)``. The idea is LeCun et al., 1998,
-    "Gradient-based learning applied to document recognition".
+    ``cnn(data, filters=(32, 64, 64), dropout=0)``, and the one for cats and dogs, lab 06,
+    ``cnn(data, filters=(64, 64, 64), dense=128, dropout=0, sigmoid=True)``. The idea is
+    LeCun et al., 1998, "Gradient-based learning applied to document recognition".
 
     Args:
         data: a :class:`labkit.data.Dataset` of pictures, or ``(input_shape, num_classes)``.
@@ -114,6 +118,9 @@ def cnn(
         kernel_size: their height and width in pixels.
         dense: neurons of the dense layer.
         dropout: the share of its outputs that training silences at random.
+        sigmoid: end in a single sigmoid unit where there are two classes: it gives the
+            probability of the second one. With more classes the end is a softmax all the
+            same. :func:`probabilities` gives one for each class in either case.
         learning_rate: Adam's step size.
         seed: of the weights that it starts with.
 
@@ -140,8 +147,87 @@ def cnn(
     model.add(layers.Flatten())
     model.add(layers.Dense(dense, activation="relu"))
     model.add(layers.Dropout(dropout))
+    if sigmoid and num_classes == 2:
+        model.add(layers.Dense(1, activation="sigmoid"))
+    else:
+        model.add(layers.Dense(num_classes, activation="softmax"))
+    return compile_classifier(model, learning_rate)
+
+
+def cnn_bn(
+    data,
+    *,
+    filters=(32, 48, 64, 96),
+    learning_rate: float = 0.001,
+    seed: int = 42,
+):
+    """A convolutional network with batch normalisation: more accuracy for the same work.
+
+    Each convolution of 3 × 3 is followed by batch normalisation (Ioffe and Szegedy, 2015,
+    https://arxiv.org/abs/1502.03167) and ReLU. The first one moves in steps of two, which
+    saves three quarters of the work where maps are largest; those between the first and
+    the last are followed by a 2 × 2 max pooling. In the end each map becomes one number,
+    its mean (global average pooling; Lin et al., 2013, https://arxiv.org/abs/1312.4400),
+    so that no large dense layer is needed.
+
+    Args:
+        data: a :class:`labkit.data.Dataset` of pictures, or ``(input_shape, num_classes)``.
+        filters: how many filters each convolution has.
+        learning_rate: Adam's step size.
+        seed: of the weights that it starts with.
+
+    Returns:
+        A compiled ``keras.Sequential``, pictures to probabilities.
+
+    Raises:
+        LabError: the data has no classes, or the pictures are too small for so many
+            layers.
+
+    Example:
+        >>> models.cnn_bn(((32, 32, 3), 10)).count_params()
+        99562
+    """
+    input_shape, num_classes = prepare(data, seed)
+    from keras import Sequential, layers
+
+    if min(input_shape[:2]) < 2 ** (len(filters) - 1):
+        raise LabError(
+            f"Pictures of {input_shape[0]} × {input_shape[1]} are too small to be halved "
+            f"{len(filters) - 1} times. Use fewer filters in the list, or larger pictures."
+        )
+    model = Sequential([layers.Input(input_shape), layers.Rescaling(1 / 127.5, -1)], name="cnn_bn")
+    for i, n in enumerate(filters):
+        strides = 2 if i == 0 else 1
+        model.add(layers.Conv2D(n, 3, strides=strides, padding="same", use_bias=False))
+        # The usual momentum of 0.99 needs more steps than a short training has.
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        if 0 < i < len(filters) - 1:
+            model.add(layers.MaxPooling2D())
+    model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Dense(num_classes, activation="softmax"))
     return compile_classifier(model, learning_rate)
+
+
+def probabilities(model, pictures):
+    """What a classifier says of pictures: a probability for each class.
+
+    A model that ends in a single sigmoid unit gives one number a picture, the probability
+    of the second class; here it gets a column for the first class, too.
+
+    Args:
+        model: a Keras classifier that ends in softmax, or in one sigmoid unit.
+        pictures: ``(n, height, width, channels)``, as the model takes them.
+
+    Returns:
+        ``float32`` of shape ``(n, classes)``; each row adds up to 1.
+
+    Example:
+        >>> models.probabilities(model, data.x_test[:1])
+        array([[0.97, 0.03]], dtype=float32)
+    """
+    said = model.predict(pictures, batch_size=256, verbose=0)
+    return np.concatenate([1 - said, said], axis=1) if said.shape[1:] == (1,) else said
 
 
 def prepare(data, seed):
@@ -175,9 +261,10 @@ def compile_classifier(model, learning_rate):
     """The model, compiled as every classifier here is."""
     from keras import optimizers
 
+    one_unit = model.output_shape[-1] == 1
     model.compile(
         optimizer=optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
+        loss="binary_crossentropy" if one_unit else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model

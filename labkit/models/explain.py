@@ -39,7 +39,7 @@ def grad_cam(model, picture, label: int | None = None) -> np.ndarray:
             f"The picture has the shape {picture.shape}, the model takes "
             f"{model.input_shape[1:]}. Give one picture of that shape, such as data.x_test[0]."
         )
-    classes = model.output_shape[-1]
+    classes = max(2, model.output_shape[-1])
     if label is not None and not 0 <= label < classes:
         raise LabError(
             f"label is {label}; the model has the classes 0 to {classes - 1}. Give one of those, "
@@ -47,17 +47,20 @@ def grad_cam(model, picture, label: int | None = None) -> np.ndarray:
         )
     inputs, outputs = _tensors(model)
     last = model.layers[-1]
-    softmax = getattr(last, "activation", None) is keras.activations.softmax
-    before = outputs[-2] if softmax else outputs[-1]
+    squashing = (keras.activations.softmax, keras.activations.sigmoid)
+    squashed = getattr(last, "activation", None) in squashing
+    before = outputs[-2] if squashed else outputs[-1]
     probe = keras.Model(inputs, [outputs[_last_maps(model, outputs)], before])
     pixels = tf.convert_to_tensor(picture[None], tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(pixels)  # frozen layers are recorded, too
         maps, scores = probe(pixels, training=False)
         # The paper takes the score before the softmax, which flattens out where a network is sure.
-        if softmax and isinstance(last, keras.layers.Dense):
+        if squashed and isinstance(last, keras.layers.Dense):
             scores = keras.ops.matmul(scores, last.kernel)
             scores = scores + last.bias if last.use_bias else scores
+        if scores.shape[-1] == 1:  # of the second class; what speaks against it is the first's
+            scores = keras.ops.concatenate([-scores, scores], axis=-1)
         label = int(np.argmax(scores[0])) if label is None else label
         score = scores[0, label]
     weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
