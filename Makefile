@@ -32,13 +32,14 @@ lab: $(READY) ## open JupyterLab on notebooks/00-start-here.ipynb
 run: $(READY) ## run every lab headless; ends in a table and build/gallery/index.html
 	@$(BIN)/labkit run
 
-test: $(READY) ## unit tests, then every notebook against its committed outputs
+test: $(READY) ## unit tests, then every lab against its committed outputs and solutions
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist worksteal tests/notebooks tests/unit
-	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
-	  -p no:cacheprovider notebooks
+	@$(BIN)/python -m tests.notebooks.judged build/judged
+	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(BIN)/python -m pytest -n 2 \
+	  --dist loadfile --nbval-lax -p tests.nbval_guard -p no:cacheprovider build/judged
 
 test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt install chromium)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'

@@ -2,11 +2,14 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.notebooks.labs import COMPARED, NOTEBOOKS, ROOT, nbval, read, tagged
+from tests.notebooks.judged import judged
+from tests.notebooks.judged import main as write
+from tests.notebooks.labs import COMPARED, NOTEBOOKS, ROOT, code, nbval, read, solutions, tagged
 
 
 @pytest.fixture
@@ -58,7 +61,24 @@ def test_nothing_runs_after_a_cell_that_failed(notebook, tmp_path):
     assert "1 failed, 1 skipped" in done.stdout
 
 
-def test_every_lab_on_disk_is_collected():
-    done = nbval("notebooks", "--collect-only", "-q")
+def test_an_answer_that_is_judged_wrongly_fails(tmp_path):
+    lab = NOTEBOOKS[0]
+    swapped = {
+        exercise: {"right": answer["wrong"], "wrong": answer["right"]}
+        for exercise, answer in solutions(lab).items()
+    }
+    path = tmp_path / lab.name
+    nbformat.write(judged(lab, swapped), path)
+    done = nbval(path)
+    assert done.returncode == 1 and "assert _.passed is False" in done.stdout
+
+
+def test_every_lab_on_disk_is_judged_and_collected(tmp_path):
+    write(tmp_path / "judged")
+    done = nbval(tmp_path / "judged", "--collect-only", "-q")
     collected = {line.split("::")[0] for line in done.stdout.splitlines() if "::" in line}
-    assert collected == {f"notebooks/{path.name}" for path in NOTEBOOKS}
+    assert {Path(name).name for name in collected} == {path.name for path in NOTEBOOKS}
+    for path in NOTEBOOKS:
+        checks = [cell for cell in code(read(path)) if cell.id.startswith("check-")]
+        verdicts = [c for c in code(judged(path)) if c.id.endswith("-verdict")]
+        assert len(verdicts) == 2 * len(checks) > 0
