@@ -114,6 +114,17 @@ def memory_kills(root: str | Path = "/") -> int:
     return 0
 
 
+def peak_memory(pid: int, root: str | Path = "/") -> int | None:
+    """The most memory that a process has held so far, in bytes; ``None`` where nobody tells.
+
+    Args:
+        pid: the process.
+        root: where ``proc`` is; another folder only in tests.
+    """
+    kilobytes = _table(Path(root, f"proc/{pid}/status")).get("VmHWM:")
+    return kilobytes and 1024 * kilobytes
+
+
 def free_disk(path: str | Path) -> int | None:
     """The bytes that are free where ``path`` is, or would be once it is made."""
     try:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import palette
+from labkit import machine, palette
 from labkit.data.download import write_atomically
 from labkit.errors import NotebookError
 
@@ -30,6 +30,8 @@ class Outcome:
     cells: int
     """How many code cells were run."""
     page: Path
+    memory: int | None = None
+    """The most memory that its kernel held, in bytes; None where the system does not tell."""
     error: str = ""
     """What went wrong, in one line; empty when nothing did."""
 
@@ -49,7 +51,7 @@ def find(folder: Path) -> list[Path]:
     return found
 
 
-def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
+def execute(notebook, *, folder: Path, env: dict[str, str] | None = None) -> int | None:
     """Run every cell of a notebook, in place, in a kernel of its own.
 
     Args:
@@ -57,6 +59,9 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
         folder: the kernel's working folder.
         env: environment variables of the kernel, on top of this process's. Progress with
             the exercises is kept apart from the learner's own unless it says otherwise.
+
+    Returns:
+        The most memory that the kernel held, in bytes; None where the system does not tell.
 
     Raises:
         NotebookError: a cell raised, ran out of time, or the kernel died.
@@ -70,6 +75,12 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    peak = None
+
+    def measure(**_):
+        nonlocal peak
+        peak = machine.peak_memory(client.km.provisioner.pid)
+
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
@@ -77,6 +88,7 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
         record_timing=False,
         # Not its remark that it talks to us over loopback without encryption.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        on_cell_executed=measure,
         resources={"metadata": {"path": str(folder)}},
     )
     try:
@@ -99,7 +111,7 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None):
             f"{_place(notebook)}: the kernel died. The usual reason is that memory ran out (exit "
             "code 137); close other notebooks, or give the container more memory."
         ) from error
-    return notebook
+    return peak
 
 
 def run(paths: list[Path], out: Path) -> list[Outcome]:
@@ -117,10 +129,10 @@ def run(paths: list[Path], out: Path) -> list[Outcome]:
     outcomes = []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
-        started, error = time.perf_counter(), ""
+        started, memory, error = time.perf_counter(), None, ""
         print(f"{path.stem:28} ", end="", flush=True)
         try:
-            execute(notebook, folder=path.parent)
+            memory = execute(notebook, folder=path.parent)
         except NotebookError as problem:
             error = str(problem)
         page = out / f"{path.stem}.html"
@@ -130,6 +142,7 @@ def run(paths: list[Path], out: Path) -> list[Outcome]:
             seconds=time.perf_counter() - started,
             cells=sum(bool(cell.get("execution_count")) for cell in notebook.cells),
             page=page,
+            memory=memory,
             error=error,
         )
         text = to_html(notebook, path.parent)
@@ -149,8 +162,9 @@ def save(path: Path) -> None:
     """
     import nbformat
 
-    notebook = clean(execute(nbformat.read(path, as_version=4), folder=path.parent))
-    notebook.metadata["labkit"] = {"executed": source_hash(notebook)}
+    notebook = nbformat.read(path, as_version=4)
+    execute(notebook, folder=path.parent)
+    clean(notebook).metadata["labkit"] = {"executed": source_hash(notebook)}
     text = nbformat.writes(notebook) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
@@ -204,10 +218,11 @@ def to_html(notebook, folder: Path) -> str:
 
 def table(outcomes: list[Outcome]) -> str:
     """The outcomes as text, one line a lab."""
-    lines = [f"{'lab':30} {'result':7} {'cells':>5} {'seconds':>8}"]
+    lines = [f"{'lab':30} {'result':7} {'cells':>5} {'seconds':>8} {'memory':>8}"]
     for o in outcomes:
         result = "failed" if o.error else "ok"
-        lines.append(f"{o.name:30} {result:7} {o.cells:5} {o.seconds:8.1f}")
+        memory = f"{o.memory / 1e9:.1f} GB" if o.memory else ""
+        lines.append(f"{o.name:30} {result:7} {o.cells:5} {o.seconds:8.1f} {memory:>8}".rstrip())
         if o.error:
             lines.append(f"    {o.error}")
     return "\n".join(lines)

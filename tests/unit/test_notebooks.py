@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from labkit import notebooks
+from labkit import machine, notebooks
 from labkit.errors import NotebookError
 
 
@@ -54,6 +54,15 @@ def test_a_page_holds_its_pictures_and_asks_no_other_host_for_anything(write, ho
     assert 'href="02-next.html"' in page
     for tag in ('src="http', 'src="//', "import('http", "@import url("):
         assert tag not in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak memory")
+def test_the_table_shows_the_most_memory_that_a_lab_held(write, home, capsys):
+    path = write("01-large", "held = b'x' * 700_000_000", "del held", "1 + 1")
+    outcomes = notebooks.run([path], home / "out")
+    assert 0.7e9 < outcomes[0].memory < 1e9
+    assert notebooks.table(outcomes).endswith(f"{outcomes[0].memory / 1e9:.1f} GB")
+    assert machine.peak_memory(2**30) is None, "there is no such process"
 
 
 def test_a_dead_kernel_says_why(write):
