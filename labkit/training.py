@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -180,19 +183,21 @@ def fit(
     def seconds():
         return before + time.perf_counter() - started
 
-    watcher = _watcher(metrics, epochs, seconds, saver)
+    pressed = threading.Event()
+    watcher = _watcher(metrics, epochs, seconds, saver, pressed)
     interrupted = False
     try:
         if first < epochs:
-            learner.fit(
-                **shown,
-                epochs=epochs,
-                initial_epoch=first,
-                validation_data=(held_back[0], targets[1]) if validation else None,
-                validation_batch_size=500,
-                callbacks=[watcher],
-                verbose=0,
-            )
+            with _noticing_ctrl_c(pressed):
+                learner.fit(
+                    **shown,
+                    epochs=epochs,
+                    initial_epoch=first,
+                    validation_data=(held_back[0], targets[1]) if validation else None,
+                    validation_batch_size=500,
+                    callbacks=[watcher],
+                    verbose=0,
+                )
     except KeyboardInterrupt:
         interrupted = True
         done = len(metrics.get("loss", []))
@@ -321,7 +326,31 @@ def _compile_fast(model, loss, train, y_held_back, epochs, augment):
     return batch_size, augment, targets
 
 
-def _watcher(metrics, epochs, seconds, saver):
+@contextmanager
+def _noticing_ctrl_c(pressed):
+    """Set ``pressed`` at Ctrl-C, besides what happens then anyway.
+
+    Python drops a KeyboardInterrupt that comes while an object is being cleaned up
+    (https://docs.python.org/3/reference/datamodel.html#object.__del__), which TensorFlow
+    does all the time. Then the next step ends the training.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # only the main thread hears of signals
+        return
+
+    def handler(number, frame):
+        pressed.set()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _watcher(metrics, epochs, seconds, saver, pressed):
     """The Keras callback that collects metrics, shows progress and saves."""
     from tqdm.auto import tqdm
 
@@ -345,6 +374,8 @@ def _watcher(metrics, epochs, seconds, saver):
             self.epoch = epoch
 
         def on_train_batch_end(self, batch, logs=None):
+            if pressed.is_set():
+                raise KeyboardInterrupt
             self.bar.update(self.epoch + (batch + 1) / self.params["steps"] - self.bar.n)
 
         def on_epoch_end(self, epoch, logs=None):

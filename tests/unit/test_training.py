@@ -173,6 +173,23 @@ def test_ctrl_c_keeps_what_was_learned(home):
     assert "True" in out.split("RESULT")[1]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_python_drops_ends_the_training_all_the_same(data):
+    class Bomb:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def loss(y, p):
+        del bombs[:]
+        return labkit.keras.losses.sparse_categorical_crossentropy(y, p)
+
+    model, bombs = tiny(data), [Bomb()]
+    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=True)
+    history = labkit.fit(model, data, epochs=3)
+    assert history.interrupted and history.epochs == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_resuming_goes_on_where_it_stopped(data, home, capsys):
     through = labkit.fit(tiny(data), data, epochs=4)
     labkit.fit(tiny(data), data, epochs=2, checkpoint=home / "c")
