@@ -293,8 +293,17 @@ def _compile_fast(model, loss, train, y_held_back, epochs, augment):
     keras = backend.keras()
 
     x, y = train
-    convolutional = any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
-    batch_size, peak, smoothing = (64, 5e-3, 0.1) if convolutional else (256, 1e-2, 0.0)
+
+    def has(kind):
+        return any(isinstance(layer, kind) for layer in model.layers)
+
+    convolutional = has(keras.layers.Conv2D)
+    batch_size, smoothing = (64, 0.1) if convolutional else (256, 0.0)
+    # One layer is hard to overshoot, and batch normalisation forgives large steps.
+    if has(keras.layers.BatchNormalization):
+        peak = 2e-2
+    else:
+        peak = 5e-3 if sum(bool(layer.weights) for layer in model.layers) > 1 else 1e-2
     if x.dtype != np.uint8:  # a backbone's features: there are few, and a step costs little
         batch_size = 32
     elif any(layer.name == "backbone" for layer in model.layers):
