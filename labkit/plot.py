@@ -617,6 +617,61 @@ def activation_maps(model, picture, *, layer=None, ax=None):
     )
 
 
+def heat_maps(images, heats, titles=None, *, ax=None):
+    """Pictures, and under each the same one with a heat map laid over it.
+
+    Args:
+        images: pictures, ``(n, height, width, channels)``, as :func:`pictures` takes them.
+        heats: one map for each, ``(n, height, width)`` from 0 (nothing, the picture in pale
+            grey) to 1 (red), such as those of :func:`labkit.models.grad_cam`.
+        titles: one text for each picture.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The ``Axes``.
+
+    Raises:
+        LabError: there are not as many maps or titles as pictures, or the maps have
+            another size.
+
+    Example:
+        >>> shown = data.x_test[:6]
+        >>> labkit.plot.heat_maps(shown, [models.grad_cam(model, x) for x in shown]);
+    """
+    from matplotlib import colormaps
+
+    images, heats = np.asarray(images), np.asarray(heats)
+    if images.ndim != 4 or heats.shape != images.shape[:3]:
+        raise LabError(
+            f"Heat maps of shape {heats.shape} do not lie on pictures of shape {images.shape}. "
+            "Give (n, height, width) for pictures of (n, height, width, channels)."
+        )
+    names = [""] * len(images) if titles is None else [str(title) for title in titles]
+    if len(names) != len(images):
+        raise LabError(
+            f"{len(images)} pictures came with {len(names)} titles. Give one title each, or none."
+        )
+    # Pale grey below, so that the only colours are the map's.
+    grey = [0.35 + 0.65 * _rgb(picture).mean(axis=-1, keepdims=True) for picture in images]
+    hot = colormaps["YlOrRd"](heats)[..., :3]
+    strength = 0.85 * heats[..., None]
+    laid_over = [(1 - s) * g + s * h for g, h, s in zip(grey, hot, strength, strict=True)]
+    shown = [*map(_rgb, images), *laid_over]
+    ax, _ = _mosaic(shown, [*names, *[""] * len(images)], len(images), ax)
+    height, width = heats.shape[1:]
+    said = []
+    for i, heat in enumerate(heats):
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        where = f"row {row}, column {column}" if heat.max() > 0 else "nowhere"
+        said.append(f"{names[i].splitlines()[0]}: {where}" if names[i] else where)
+    return _finish(
+        ax,
+        "Above the picture, below where it is hot",
+        f"{_count(len(images), 'picture')} of {width} by {height} pixels, and under each a heat "
+        f"map laid over it. It is hottest at {'; '.join(said)}.",
+    )
+
+
 def model_diagram(model, *, ax=None):
     """The layers of a model from input to output, with their shapes and sizes.
 

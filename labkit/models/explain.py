@@ -69,6 +69,16 @@ def grad_cam(model, picture, label: int | None = None) -> np.ndarray:
     return heat / (heat.max() or 1)
 
 
+def up_to_the_maps(model):
+    """The part of a model that turns pictures into its last maps, sharing its layers.
+
+    Raises:
+        LabError: the model has no convolution.
+    """
+    inputs, outputs = _tensors(model)
+    return backend.keras().Model(inputs, outputs[_last_maps(model, outputs)])
+
+
 def _tensors(model):
     """The input of a model, and the output of each of its layers, in one connected graph."""
     from keras import Model, Sequential, layers
@@ -96,7 +106,7 @@ def _last_maps(model, outputs):
     for i, (layer, output) in enumerate(zip(model.layers, outputs, strict=True)):
         shape = getattr(output, "shape", ())
         # Maps of one pixel are a classifier in the shape of a convolution.
-        maps = len(shape) == 4 and shape[1] * shape[2] > 1
+        maps = len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
         features = features or (maps and isinstance(layer, convolutions))
         if features and maps and not isinstance(layer, poolings):
             found = i

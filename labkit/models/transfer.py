@@ -14,6 +14,7 @@ from labkit import backend
 from labkit.data.weights import BACKBONES, find_weights, imagenet_classes
 from labkit.errors import DataError, LabError
 from labkit.models.builders import compile_classifier, prepare
+from labkit.models.explain import up_to_the_maps
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,19 @@ _SMALLEST = 128
 def transfer(
     data,
     *,
-    backbone: str = "MobileNet",
+    backbone="MobileNet",
     weights: str | Path | None = "imagenet",
     train_backbone: bool = False,
     dropout: float = 0.2,
     learning_rate: float = 0.001,
     seed: int = 42,
 ):
-    """A network that has learned to see from ImageNet, with a new classifier for your classes.
+    """A network that has learned to see elsewhere, with a new classifier for your classes.
 
     The network, called the backbone, turns a picture into features; its own last
-    layers, which told ImageNet's 1,000 classes apart, are replaced by one dense layer.
-    Only that layer is trained, which takes few pictures and little time.
+    layers, which told other classes apart, are replaced by one dense layer. Only that
+    layer is trained, which takes few pictures and little time. The backbones below have
+    learned from ImageNet; any network of yours with convolutions can be one, too.
 
     | backbone | parameters | paper |
     | --- | --- | --- |
@@ -77,10 +79,14 @@ def transfer(
         data: a :class:`labkit.data.Dataset` of pictures, or a pair ``(input_shape,
             num_classes)``. Grey pictures are given three equal channels, and pictures
             below 128 pixels are enlarged to that, both inside the model.
-        backbone: a name of the table.
+        backbone: a name of the table; or a Keras model of your own that takes one picture,
+            0 to 255, such as a trained :func:`cnn_bn`. Of that, what comes after its last
+            maps is left out, and pictures are resized to those that it takes. A copy is
+            used: your model stays as it is.
         weights: "imagenet", found by :func:`labkit.data.find_weights`; the path of a
             weights file of the backbone without its top (``.h5`` or ``.weights.h5``);
-            None for a random start, to compare with.
+            None for a random start, to compare with. A model of your own brings its own:
+            leave this out, or give None.
         train_backbone: train the backbone, too. :func:`fine_tune` does so later, once
             the dense layer has learned something, which works better.
         dropout: the share of the features that training silences at random.
@@ -96,7 +102,8 @@ def transfer(
     Raises:
         MissingWeights: the weights are not on this machine; the text says how to get them.
         DataError: the weights file belongs to another network, or is damaged.
-        LabError: there is no such backbone, or the data is no pictures with classes.
+        LabError: there is no such backbone, it does not fit, or the data is no pictures
+            with classes.
 
     Example:
         >>> data = labkit.load("cats_and_dogs")
@@ -105,37 +112,31 @@ def transfer(
         >>> model.predict(data.x_test).sum(axis=1).round(3)    # probabilities
         array([1., 1., 1., …])
     """
-    network = _network(backbone)
     input_shape, num_classes = prepare(data, seed)
     if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
         raise LabError(
             f"The data has examples of shape {input_shape}; a backbone takes pictures (height, "
             "width, 1 or 3). Use models.mlp for anything else."
         )
-    path = None if weights is None else _path(weights, backbone, top=False)
+    if isinstance(backbone, str):
+        name = backbone
+        preprocessing, features = _from_imagenet(backbone, weights, input_shape)
+    else:
+        preprocessing, features = _from_a_model(backbone, weights, input_shape)
+        name = backbone.name
+    features.trainable = train_backbone
+    if weights is not None:
+        _keep_batch_normalization(features)
     keras = backend.keras()
     from keras import layers
 
-    preprocessing = _preprocessing(network, input_shape)
-    features = _application(network)(
-        include_top=False,
-        weights=None,
-        input_shape=preprocessing.output_shape[1:],
-        name="backbone",
-        **network.options,
-    )
-    if path:
-        _load(features, path)
-    features.trainable = train_backbone
-    if path:
-        _keep_batch_normalization(features)
     pictures = layers.Input(input_shape)
     maps = features(preprocessing(pictures))
     outputs = layers.GlobalAveragePooling2D(name="pooling")(maps)
     outputs = layers.Dropout(dropout)(outputs)
     outputs = layers.Dense(num_classes, activation="softmax")(outputs)
     start = "_random" if weights is None else ""
-    model = keras.Model(pictures, outputs, name=f"transfer_{backbone}{start}")
+    model = keras.Model(pictures, outputs, name=f"transfer_{name}{start}")
     return compile_classifier(model, learning_rate)
 
 
@@ -246,6 +247,56 @@ def decode(probabilities, top: int = 5) -> list[tuple[str, float]]:
     return [(names[i], float(values[i])) for i in np.argsort(-values, kind="stable")[:top]]
 
 
+def _from_imagenet(backbone, weights, input_shape):
+    """The preprocessing and the backbone of that name, with the weights asked for."""
+    network = _network(backbone)
+    path = None if weights is None else _path(weights, backbone, top=False)
+    preprocessing = _preprocessing(network, input_shape)
+    features = _application(network)(
+        include_top=False,
+        weights=None,
+        input_shape=preprocessing.output_shape[1:],
+        name="backbone",
+        **network.options,
+    )
+    if path:
+        _load(features, path)
+    return preprocessing, features
+
+
+def _from_a_model(model, weights, input_shape):
+    """The same of a learner's own model, which prepares its pictures itself."""
+    keras = backend.keras()
+    if weights not in ("imagenet", None):
+        raise LabError(
+            f"weights is {str(weights)!r}, and a model of your own brings its own. Leave weights "
+            "out, or give None for a random start."
+        )
+    takes = model.input_shape[1:] if isinstance(model, keras.Model) and model.built else ()
+    if len(takes) != 3 or takes[-1] not in (3, input_shape[-1]):
+        raise LabError(
+            f"The backbone takes {takes or 'nothing that is known'}, and the pictures are "
+            f"{input_shape}. Give a name such as 'MobileNet', or a built Keras model for pictures "
+            "of as many channels."
+        )
+    maps = up_to_the_maps(model)
+    features = keras.models.clone_model(maps)
+    if weights is not None:
+        features.set_weights(maps.get_weights())
+    features.name = "backbone"
+    pictures = keras.layers.Input(input_shape)
+    x = _in_channels(pictures, takes[-1])
+    if None not in takes and takes[:2] != input_shape[:2]:
+        x = keras.layers.Resizing(*takes[:2])(x)
+    return keras.Model(pictures, x, name="preprocessing"), features
+
+
+def _in_channels(pictures, channels):
+    from keras.layers import Concatenate
+
+    return pictures if pictures.shape[-1] == channels else Concatenate()([pictures] * channels)
+
+
 def _network(backbone):
     if backbone not in _NETWORKS:
         raise LabError(f"There is no backbone {backbone!r}. Choose one of: {', '.join(BACKBONES)}.")
@@ -262,11 +313,14 @@ def _keep_batch_normalization(network):
     Calling the network with ``training=False``, as the guide does, is not enough: ``fit``
     overrides it (https://github.com/keras-team/keras/issues/20285).
     """
+    from keras import Model
     from keras.layers import BatchNormalization
 
     for layer in network.layers:
         if isinstance(layer, BatchNormalization):
             layer.trainable = False
+        elif isinstance(layer, Model):
+            _keep_batch_normalization(layer)
 
 
 def _preprocessing(network, input_shape):
@@ -278,11 +332,9 @@ def _preprocessing(network, input_shape):
     keras = backend.keras()
     from keras import layers
 
-    height, width, channels = input_shape
+    height, width, _ = input_shape
     pictures = layers.Input(input_shape)
-    x = pictures
-    if channels == 1:
-        x = layers.Concatenate()([x, x, x])
+    x = _in_channels(pictures, 3)
     if min(height, width) < _SMALLEST:
         x = layers.Resizing(max(height, _SMALLEST), max(width, _SMALLEST))(x)
     if network.subtracts_mean:

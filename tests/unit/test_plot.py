@@ -57,7 +57,7 @@ class Says:
         self.output_shape = (None, self.probabilities.shape[1])
 
     def predict(self, x, **options):
-        assert options == {"verbose": 0, "batch_size": 500}
+        assert options == {"verbose": 0, "batch_size": 256}
         return self.probabilities
 
 
@@ -93,6 +93,7 @@ EVERY_FIGURE = {
     "confident_mistakes": lambda ax: plot.confident_mistakes(guesses(toy(), 4), toy(), ax=ax),
     "no_mistakes": lambda ax: plot.confident_mistakes(guesses(toy()), toy(), ax=ax),
     "probabilities": lambda ax: plot.probabilities([0.9, 0.1], ("cat", "dog"), ax=ax),
+    "heat_maps": lambda ax: plot.heat_maps(toy().x_test[:2], np.ones((2, 8, 8)), "ab", ax=ax),
     "predicted_vs_actual": lambda ax: plot.predicted_vs_actual([1, 2, 3], [1, 2, 4], ax=ax),
     "coefficients": lambda ax: plot.coefficients(["size", "age"], [3, -1], ax=ax),
 }
@@ -378,6 +379,29 @@ def test_probabilities_mark_the_prediction(truth, colour, expected):
     assert [bar.get_width() for bar in ax.patches] == [0.2, 0.7, 0.1]
     assert to_hex(ax.patches[1].get_facecolor()).upper() == colour
     assert title(ax) == expected
+
+
+def test_heat_maps_are_red_where_it_is_hot_and_grey_where_it_is_not():
+    picture = np.full((8, 8, 3), (0, 80, 160), np.uint8)
+    heat = np.zeros((8, 8))
+    heat[2, 5] = 1
+    ax = plot.heat_maps([picture], [heat], ["a cat"])
+    above, below = (np.asarray(image.get_array()) for image in ax.images)
+    np.testing.assert_allclose(above[0, 0] * 255, (0, 80, 160), atol=1)
+    assert np.ptp(below[0, 0]) == pytest.approx(0) and below[0, 0, 0] > above[0, 0].mean()
+    red, green, blue = below[2, 5]
+    assert red > green + 0.2 and red > blue + 0.2
+    assert "hottest at a cat: row 2, column 5" in plot.alt_text(ax)
+    cold = plot.heat_maps([picture], [np.zeros((8, 8))])
+    assert "hottest at nowhere" in plot.alt_text(cold)
+
+
+def test_heat_maps_say_what_does_not_fit():
+    pictures = toy().x_test[:2]
+    with pytest.raises(LabError, match=r"shape \(1, 8, 8\) do not lie on"):
+        plot.heat_maps(pictures, np.ones((1, 8, 8)))
+    with pytest.raises(LabError, match="2 pictures came with 1 titles"):
+        plot.heat_maps(pictures, np.ones((2, 8, 8)), ["a"])
 
 
 def test_probabilities_need_a_name_each():

@@ -268,6 +268,88 @@ def test_a_path_to_nothing_or_to_another_kind_of_file(data, tmp_path):
         models.transfer(data, backbone=SMALL, weights=tmp_path / "model.pkl")
 
 
+@pytest.fixture(scope="module")
+def own(data):
+    """A learner's own network, which knows pictures of 16 × 16, a little trained."""
+    model = models.cnn_bn(((16, 16, 3), 4), filters=(8, 12))
+    small = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
+    model.run_eagerly = True
+    model.fit(small, np.arange(8) % 4, verbose=0)
+    return model
+
+
+def test_a_network_of_ones_own_is_a_backbone_up_to_its_last_maps(keras, own, data, tmp_path):
+    model = models.transfer(data, backbone=own)
+    assert model.name == "transfer_cnn_bn"
+    maps = keras.ops.image.resize(data.x_test.astype("float32"), (16, 16))
+    for layer in own.layers[:-2]:  # without pooling and classes
+        maps = layer(maps)
+    ours = keras.Model(model.input, model.get_layer("pooling").input)
+    np.testing.assert_allclose(predict(ours, data.x_test), np.asarray(maps), atol=1e-4)
+    assert models.grad_cam(model, data.x_test[0]).shape == (32, 40)
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(predict(model, data.x_test), predict(loaded, data.x_test))
+
+
+def test_training_leaves_the_network_that_was_given_as_it_was(own, data):
+    before = own.get_weights()
+    model = models.transfer(data, backbone=own)
+    backbone = model.get_layer("backbone")
+    kernels = [w.copy() for w in backbone.get_weights()]
+    history = labkit.fit(model, data, epochs=1, recipe="fast")
+    assert np.isfinite(history.last("loss")) and not backbone.trainable_weights
+    assert all((a == b).all() for a, b in zip(kernels, backbone.get_weights(), strict=True))
+
+    one_epoch(models.fine_tune(model, learning_rate=0.01), data)
+    assert (backbone.get_weights()[0] != kernels[0]).any()
+    assert len(backbone.trainable_weights) == 2, "two convolutions, and no batch normalisation"
+    assert all((a == b).all() for a, b in zip(before, own.get_weights(), strict=True))
+    assert own.trainable_weights and own.layers[1].trainable
+
+
+def test_the_same_network_from_a_random_start(own, data):
+    random = models.transfer(data, backbone=own, weights=None)
+    assert random.name == "transfer_cnn_bn_random"
+    learned = models.transfer(data, backbone=own).get_layer("backbone").get_weights()
+    fresh = random.get_layer("backbone").get_weights()
+    assert [w.shape for w in fresh] == [w.shape for w in learned]
+    assert (fresh[0] != learned[0]).any()
+
+
+def test_grey_pictures_and_a_backbone_for_any_size(keras, own):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 30, 26, 1), np.uint8)
+    assert predict(models.transfer(((30, 26, 1), 3), backbone=own), pictures).shape == (2, 3)
+    layers = keras.layers
+    anyhow = keras.Sequential([layers.Input((None, None, 1)), layers.Conv2D(5, 3)])
+    model = models.transfer(((30, 26, 1), 3), backbone=anyhow)
+    assert model.get_layer("pooling").input.shape == (None, 28, 24, 5)
+
+
+def test_a_classifier_and_a_transfer_model_can_be_backbones(imagenet, own, data):
+    whole = models.transfer(data, backbone=imagenet)
+    assert whole.get_layer("pooling").input.shape == (None, 7, 7, 256)
+    twice = models.transfer(((16, 16, 3), 5), backbone=models.transfer(data, backbone=own))
+    assert twice.output_shape == (None, 5)
+    models.fine_tune(twice)
+    assert len(twice.get_layer("backbone").trainable_weights) == 2
+
+
+def test_a_backbone_that_does_not_fit_says_so(keras, own, data):
+    with pytest.raises(LabError, match="a model of your own brings its own. Leave weights out"):
+        models.transfer(data, backbone=own, weights="mine.h5")
+    grey = models.cnn(((28, 28, 1), 10))
+    with pytest.raises(LabError, match=r"takes \(28, 28, 1\), and the pictures are \(32, 40, 3\)"):
+        models.transfer(data, backbone=grey)
+    with pytest.raises(LabError, match="nothing that is known.*a built Keras model"):
+        models.transfer(data, backbone=keras.Sequential([keras.layers.Conv2D(4, 3)]))
+    with pytest.raises(LabError, match="nothing that is known"):
+        models.transfer(data, backbone=None)
+    with pytest.raises(LabError, match="no convolution"):
+        models.transfer(data, backbone=models.softmax_regression(((32, 40, 3), 2)))
+
+
 def test_an_unknown_backbone_and_data_that_is_no_picture():
     with pytest.raises(LabError, match="no backbone 'resnet'. Choose one of: MobileNet-0.25"):
         models.transfer(((64, 64, 3), 2), backbone="resnet")
