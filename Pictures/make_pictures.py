@@ -22,10 +22,11 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import hsv_to_rgb, rgb_to_hsv, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from PIL import Image
+from scipy import ndimage
 
 from labkit import samples
 from labkit.palette import BLUE, GREEN, GREY, INK, LINE, PAPER, PURPLE, VERMILLION
@@ -69,6 +70,23 @@ STROKE = np.array(  # a seven, seven pixels high and wide
 KERNEL = np.array([[-1, -1, -1], [2, 2, 2], [-1, -1, -1]])  # answers to horizontal strokes
 
 FEATURE_MAP = np.array([[1, 3, 0, 2], [6, 2, 4, 1], [0, 1, 2, 5], [3, 0, 1, 7]])
+
+
+# Three small maps of a backbone, and how much the class's score grows with each.
+CAM_MAPS = np.array(
+    [
+        [[0, 0, 0, 0], [1, 2, 1, 0], [2, 3, 1, 0], [0, 2, 0, 0]],
+        [[2, 1, 1, 1], [0, 0, 1, 2], [0, 0, 0, 1], [0, 0, 0, 1]],
+        [[0, 0, 1, 0], [1, 1, 0, 0], [1, 2, 0, 0], [0, 2, 1, 1]],
+    ]
+)
+CAM_WEIGHTS = np.array([2, -2, 1])
+
+
+def grad_cam_sums() -> tuple[np.ndarray, np.ndarray]:
+    """The weighted sum of the maps, and what is left of it above zero."""
+    total = np.tensordot(CAM_WEIGHTS, CAM_MAPS, axes=1)
+    return total, np.maximum(total, 0)
 
 
 @dataclass(frozen=True)
@@ -183,6 +201,35 @@ def clothes() -> dict[str, np.ndarray]:
     drawn = samples.draw("fashion_mnist")
     pictures = drawn.x_test[..., 0] / 255
     return {name: pictures[drawn.y_test == k] for k, name in enumerate(drawn.class_names)}
+
+
+@functools.cache
+def frog() -> np.ndarray:
+    """A green frog of the sample's CIFAR-10: 32 × 32 values of red, green and blue."""
+    drawn = samples.draw("cifar10")
+    return drawn.x_test[drawn.y_test == drawn.class_names.index("frog")][28]
+
+
+PATCH = (11, 15)  # where the kernel lies on the frog: first row, first column
+GREEN_KERNEL = (-1, 2, -1)  # all nine numbers over red, over green, over blue
+
+
+def colour_sums() -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """For each channel the nine values, the nine of the kernel, and the sum of the products."""
+    row, column = PATCH
+    patch = frog()[row : row + 3, column : column + 3].astype(int)
+    kernels = [np.full((3, 3), value) for value in GREEN_KERNEL]
+    return [(patch[..., k], w, int((patch[..., k] * w).sum())) for k, w in enumerate(kernels)]
+
+
+# What four pictures make two maps say, and the two numbers that each map learns.
+BATCH = np.array([[3, 0.85], [9, 0.45], [11, 0.15], [17, 0.55]])
+GAMMA, BETA = np.array([2.0, 0.5]), np.array([1.0, 0.0])
+
+
+def normalised(batch: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and standard deviation 1 (Ioffe and Szegedy, 2015)."""
+    return (batch - batch.mean(axis=0)) / batch.std(axis=0)
 
 
 def digit() -> np.ndarray:
@@ -1527,6 +1574,587 @@ def model_files():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab 05
+
+
+@picture(
+    "lab05-colour.png",
+    labs="05",
+    alt="A picture of a green frog is three tables of 32 × 32 numbers, for red, green and blue. A "
+    "kernel has nine numbers for each of the three, 27 in all. The 27 products are added up to a "
+    "single number, which is large where the picture is green.",
+)
+def colour():
+    ax = page(
+        900,
+        "A picture in colour, and a kernel over it",
+        "32 × 32 × 3: one table for red, one for green, one for blue. The kernel is as deep.",
+    )
+    picture, (row, column), side, top = frog(), PATCH, 196, 196
+    middle = top + 1.5 * 216 - 10
+
+    def paint(values, x, y, size):
+        extent = (x, x + size, y + size, y)
+        ax.imshow(values, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
+        square(ax, x, y, size, size, "none", edge=GREY, width=3, zorder=2.1)
+        pixel = size / 32
+        place = (x + column * pixel, y + row * pixel, 3 * pixel, 3 * pixel)
+        square(ax, *place, "none", edge=PAPER, width=4, zorder=2.2)
+
+    # A file has 256 colours in all; the photograph and its channels leave some for the text.
+    few = Image.fromarray(picture).quantize(72).convert("RGB")
+    write(ax, MARGIN + 136, middle - 172, "one picture", BODY, BLUE, bold=True)
+    paint(np.asarray(few), MARGIN, middle - 136, 272)
+    write(ax, MARGIN + 136, middle + 168, "the white frame:", SMALL, GREY)
+    write(ax, MARGIN + 136, middle + 198, "3 × 3 pixels", SMALL, GREY)
+    for x, text, hue in (
+        (532, "its channels", BLUE),
+        (807, "27 numbers", BLUE),
+        (1057, "one kernel", VERMILLION),
+        (1266, "sums", GREY),
+    ):
+        write(ax, x, 170, text, BODY, hue, bold=True)
+    total = 0
+    for k, (name, (patch, kernel, products)) in enumerate(
+        zip(("red", "green", "blue"), colour_sums(), strict=True)
+    ):
+        y = top + 216 * k
+        channel = np.zeros_like(picture)
+        channel[..., k] = picture[..., k] // 8 * 8
+        paint(channel, 434, y, side)
+        write(ax, 412, y + side / 2, name, SMALL, ha="right")
+        cell, upper = 62, y + (side - 3 * 62) / 2
+        grid(ax, 714, upper, cell, patch, lambda v, r, c: (mix(BLUE, 0.1), INK), gid=f"patch {k}")
+        write(ax, 932, y + side / 2, "×", HEAD, GREY)
+        kind = mix(VERMILLION, 0.1)
+        grid(ax, 964, upper, cell, kernel, lambda v, r, c, k=kind: (k, INK), gid=f"kernel {k}")
+        write(ax, 1176, y + side / 2, "=", HEAD, GREY)
+        sign = f"{products:,}".replace("-", "−")
+        write(ax, 1316, y + side / 2, sign, HEAD, bold=True, ha="right", gid=f"products {k}")
+        arrow(ax, (1336, y + side / 2), (1420, middle + 34 * (k - 1)), GREY, 3)
+        total += products
+    circle(ax, 1484, middle, 58, GREEN)
+    write(ax, 1484, middle, f"{total:,}", HEAD, bold=True, gid="sum")
+    write(ax, 1484, middle - 92, "one number", BODY, GREEN, bold=True)
+    write(ax, 1484, middle + 90, "and a bias", SMALL, GREY)
+    band(ax, 836, 50)
+    sentence = "This kernel asks for green: in a grey picture, the three sums would cancel out."
+    write(ax, 800, 861, sentence, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab05-batch-norm.png",
+    labs="05",
+    alt="Batch normalisation of two maps over a batch of four pictures. The values of the first "
+    "run from 3 to 17, those of the second from 0.15 to 0.85. Minus the mean, divided by the "
+    "standard deviation, both run from −1.4 to 1.4. Then each map has its own learned scale and "
+    "shift.",
+)
+def batch_norm():
+    ax = page(
+        850,
+        "Batch normalisation",
+        "A batch of four pictures, and what two maps of a convolution say of them.",
+    )
+    cards = [
+        ("1 · what arrives", BLUE, BATCH, 2),
+        ("2 · the same spread", GREY, normalised(BATCH), 1),
+        ("3 · the spread that helps", VERMILLION, GAMMA * normalised(BATCH) + BETA, 1),
+    ]
+    for k, (heading, hue, values, digits) in enumerate(cards):
+        x = MARGIN + 527 * k
+        box(ax, x, 166, 426, 586, hue, width=4, radius=22)
+        write(ax, x + 213, 206, heading, BODY, hue, bold=True)
+        for c in range(2):
+            left = x + (126 if c == 0 else 272)
+            write(ax, left + 65, 256, f"map {c + 1}", SMALL, GREY)
+            for r in range(4):
+                square(ax, left, 282 + 66 * r, 130, 58, mix(hue, 0.16), width=0)
+                text = number(values[r, c], 0 if k == 0 and c == 0 else digits)
+                place = (left + 65, 311 + 66 * r)
+                write(ax, *place, text, BODY, bold=True, gid=f"card {k} {r} {c}")
+        for r in range(4):
+            write(ax, x + 68, 311 + 66 * r, f"picture {r + 1}", SMALL, GREY)
+        line(ax, [(x + 24, 564), (x + 402, 564)], LINE, 3)
+    facts = [
+        [("mean", BATCH.mean(axis=0)), ("spread", BATCH.std(axis=0))],
+        [("mean", (0, 0)), ("spread", (1, 1))],
+        [("scale", GAMMA), ("shift", BETA)],
+    ]
+    done = ("two maps, two scales", "minus mean, divided by spread", "× scale, + shift: learned")
+    for k, rows in enumerate(facts):
+        x = MARGIN + 527 * k
+        for r, (name, values) in enumerate(rows):
+            y = 602 + 46 * r
+            write(ax, x + 68, y, name, SMALL, GREY)
+            for c, value in enumerate(values):
+                text = f"{value:g}"
+                write(ax, x + (191 if c == 0 else 337), y, text, BODY, gid=f"{name} {k} {c}")
+        write(ax, x + 213, 714, done[k], SMALL, bold=True)
+        if k:
+            arrow(ax, (x - 88, 410), (x - 14, 410), GREY, 5)
+    band(ax, 776, 50)
+    sentence = "Spread: the standard deviation. A batch has more than four pictures, usually 32."
+    write(ax, 800, 801, sentence, BODY)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 06
+
+
+@functools.cache
+def pets() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Six cats and six dogs of the sample in 96 colours, 64 × 64 × 3."""
+    drawn = samples.draw("cats_and_dogs")
+    chosen = [drawn.x_test[drawn.y_test == label][:6] for label in (0, 1)]
+    strip = Image.fromarray(np.concatenate([*chosen[0], *chosen[1]], axis=1))
+    pictures = np.split(np.asarray(strip.quantize(96).convert("RGB")), 12, axis=1)
+    return pictures[:6], pictures[6:]
+
+
+@picture(
+    "lab06-folders.png",
+    labs="06",
+    alt="Two layouts of the same photographs. On the left the folders train and validation, on "
+    "the right data/training and data/validation. In each lie a folder cats and a folder dogs "
+    "with the pictures. The name of the innermost folder is the label: cats is 0, dogs is 1.",
+)
+def folders():
+    ax = page(
+        900,
+        "A folder for each class",
+        "The name of the folder is the label. Both layouts are in use, and mean the same.",
+    )
+    cats, dogs = pets()
+    layouts = [
+        ("cats_and_dogs", ("train", "validation"), None),
+        ("my_pictures", ("training", "validation"), "data"),
+    ]
+    for k, (root, parts, inner) in enumerate(layouts):
+        x, y = MARGIN + 760 * k, 166
+        box(ax, x, y, 720, 620, GREY, width=4, radius=22)
+        _folder(ax, x + 30, y + 26, root, GREY)
+        step = 44 if inner else 0
+        if inner:
+            _folder(ax, x + 30 + step, y + 82, inner, GREY)
+        for p, part in enumerate(parts):
+            # Without the folder in between there is air to spread.
+            top = y + (138 + 240 * p if inner else 98 + 260 * p)
+            colour = (BLUE, PURPLE)[p]
+            _folder(ax, x + 74 + step, top, part, colour)
+            for c, (name, pictures) in enumerate((("cats", cats), ("dogs", dogs))):
+                down = top + 56 + 88 * c
+                _folder(ax, x + 118 + step, down + 16, name, VERMILLION)
+                for i, pixels in enumerate(pictures[:4] if p == 0 else pictures[4:]):
+                    left = x + 276 + step + 86 * i
+                    extent = (left, left + 76, down + 76, down)
+                    ax.imshow(
+                        pixels, extent=extent, interpolation="bilinear", aspect="auto", zorder=2
+                    )
+                    square(ax, left, down, 76, 76, "none", edge=GREY, width=2, zorder=2.1)
+                if p == 0:
+                    write(ax, x + 276 + step + 86 * 4 + 16, down + 38, "…", BODY, GREY)
+    band(ax, 812, 60)
+    write(ax, 84, 842, "blue", SMALL, BLUE, bold=True, ha="left")
+    write(ax, 142, 842, "to learn from,", SMALL, ha="left")
+    write(ax, 304, 842, "purple", SMALL, PURPLE, bold=True, ha="left")
+    write(ax, 388, 842, "to test with,", SMALL, ha="left")
+    write(ax, 526, 842, "orange", SMALL, VERMILLION, bold=True, ha="left")
+    write(ax, 616, 842, "the class:", SMALL, ha="left")
+    note = "in alphabetical order, cats are 0 and dogs are 1."
+    write(ax, 732, 842, note, SMALL, bold=True, ha="left")
+    return ax.figure
+
+
+def _folder(ax, x, y, name, colour):
+    """A folder and its name; top left corner at x, y."""
+    box(ax, x, y, 20, 14, colour, fill=0.5, width=2.4, radius=4)
+    box(ax, x, y + 6, 44, 32, colour, fill=0.3, width=2.4, radius=5)
+    write(ax, x + 58, y + 22, name, BODY, colour, bold=True, mono=True, ha="left")
+
+
+@picture(
+    "lab06-threshold.png",
+    labs="06",
+    alt="The sigmoid is a curve in the shape of an S. It turns any sum into a probability between "
+    "0 and 1 that the picture shows a dog. A line at 0.5 divides the answers: dog above, cat "
+    "below. A line at exactly 1 is never reached, so that everything would be called a cat.",
+)
+def threshold():
+    ax = page(
+        860,
+        "Sigmoid and threshold",
+        "One neuron at the end: its sum becomes the probability of a dog, and a threshold decides.",
+    )
+    x, y, w, h = 190, 216, 850, 460
+    place = chart(x, y, w, h, (-8, 8), (0, 1))
+    sums = np.linspace(-8, 8, 161)
+    square(ax, x, y, w, h / 2, mix(GREEN, 0.10), width=0, zorder=0.5)
+    square(ax, x, y + h / 2, w, h / 2, mix(BLUE, 0.10), width=0, zorder=0.5)
+    line(ax, place([-8, 8], [0, 0]), GREY, 3)
+    line(ax, place([0, 0], [0, 1]), LINE, 3)
+    line(ax, place(sums, 1 / (1 + np.exp(-sums))), INK, 7, zorder=2)
+    line(ax, place([-8, 8], [0.5, 0.5]), VERMILLION, 5, dashed=True, zorder=1.5)
+    line(ax, place([-8, 8], [1, 1]), PURPLE, 5, dashed=True, zorder=1.5)
+    for value in (-4, -2, 0, 2, 4):
+        probability = float(1 / (1 + np.exp(-value)))
+        (point,) = place([value], [probability])
+        circle(ax, *point, 9, INK, fill=1, width=0, zorder=3)
+        text = number(probability)
+        low = value < 0  # beside the curve, on the side that is free
+        right = point[0] + (-18 if low else 22)
+        over = point[1] + (-26 if low else 30)
+        side = "right" if low else "left"
+        write(ax, right, over, text, BODY, bold=True, ha=side, gid=f"p {value}")
+    for value in (-8, -4, -2, 0, 2, 4, 8):
+        (point,) = place([value], [0])
+        write(ax, point[0], point[1] + 30, number(value, 0), SMALL, GREY)
+    for value in (0, 0.5, 1):
+        (point,) = place([-8], [value])
+        write(ax, point[0] - 18, point[1], f"{value:g}", SMALL, GREY, ha="right")
+    write(ax, x + w / 2, y + h + 68, "the sum of the last neuron", SMALL, GREY)
+    upright(ax, 112, y + h / 2, "probability of a dog")
+    write(ax, x + 24, y + 40, "dog", HEAD, GREEN, bold=True, ha="left")
+    write(ax, x + 24, y + h - 40, "cat", HEAD, BLUE, bold=True, ha="left")
+    box(ax, 1092, 186, 448, 210, PURPLE, width=4)
+    write(ax, 1118, 226, "said == 1", BODY, PURPLE, bold=True, mono=True, ha="left")
+    for i, text in enumerate(
+        ("The curve comes close to 1 and", "does not arrive: every dog", "is called a cat.")
+    ):
+        write(ax, 1118, 278 + 40 * i, text, BODY, ha="left")
+    box(ax, 1092, 426, 448, 250, VERMILLION, width=4)
+    write(ax, 1118, 466, "said >= 0.5", BODY, VERMILLION, bold=True, mono=True, ha="left")
+    for i, text in enumerate(
+        (
+            "Half of the way: the more",
+            "probable answer wins. Move the",
+            "line down to find more dogs,",
+            "up to spare more cats.",
+        )
+    ):
+        write(ax, 1118, 518 + 40 * i, text, BODY, ha="left")
+    band(ax, 778, 56)
+    note = "sigmoid(s) = 1 / (1 + e⁻ˢ): any number in, a number between 0 and 1 out."
+    write(ax, 800, 806, note, BODY)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 07
+
+
+@functools.cache
+def things() -> list[np.ndarray]:
+    """A picture of each class of the sample's CIFAR-10, in 64 colours, 32 × 32 × 3."""
+    drawn = samples.draw("cifar10")
+    chosen = [drawn.x_test[drawn.y_test == k][1] for k in range(len(drawn.class_names))]
+    strip = Image.fromarray(np.concatenate(chosen, axis=1)).quantize(64).convert("RGB")
+    return np.split(np.asarray(strip), len(chosen), axis=1)
+
+
+@picture(
+    "lab07-transfer.png",
+    labs="07",
+    alt="Transfer learning. A backbone turns a picture into features; the head on top of it names "
+    "the classes. The backbone, trained on many pictures of other things, is kept and frozen; the "
+    "old head is taken off, and a small new one is trained on your pictures.",
+)
+def transfer():
+    ax = page(
+        900,
+        "Transfer learning",
+        "Seeing is learned once, from many pictures. A new use takes few pictures and a new head.",
+    )
+    cats, dogs = pets()
+    others = [things()[k] for k in (0, 1, 2, 4, 6, 7, 8, 9)]  # neither cat nor dog
+    rows = [
+        (190, "many pictures of other things", others, VERMILLION),
+        (540, "your pictures, a few", [*cats[:2], *dogs[:2], *cats[3:5], *dogs[3:5]], GREY),
+    ]
+    for y, heading, shown, colour in rows:
+        write(ax, MARGIN, y, heading, BODY, BLUE, bold=True, ha="left")
+        for i, pixels in enumerate(shown):
+            left, top = MARGIN + 92 * (i % 4), y + 34 + 92 * (i // 4)
+            extent = (left, left + 84, top + 84, top)
+            ax.imshow(pixels, extent=extent, interpolation="bilinear", aspect="auto", zorder=2)
+            square(ax, left, top, 84, 84, "none", edge=GREY, width=2, zorder=2.1)
+        middle = y + 122
+        arrow(ax, (444, middle), (506, middle), BLUE, 5)
+        box(ax, 520, y + 28, 400, 190, colour, width=4, fill=0.1)
+        for i, high in enumerate((156, 124, 94, 68)):
+            for k in range(3):  # maps: fewer pixels, and more of them
+                shade = mix(colour, 0.2 + 0.15 * k)
+                left, top = 548 + 92 * i + 12 * k, y + 123 - high / 2 + 7 * k
+                square(ax, left, top, 44, high - 14, shade, edge=colour, width=2)
+        arrow(ax, (934, middle), (992, middle), GREY, 5)
+        for i in range(7):
+            share = (0.9, 0.2, 0.5, 0.05, 0.7, 0.3, 0.6)[i]
+            square(ax, 1006, y + 24 + 28 * i, 34, 28, mix(INK, share), edge=GREY, width=2)
+        arrow(ax, (1054, middle), (1112, middle), GREY, 5)
+    write(ax, 720, 186, "backbone", BODY, VERMILLION, bold=True)
+    write(ax, 1023, 190, "features", SMALL, GREY)
+    box(ax, 1126, 214, 414, 196, GREY, width=4, fill=0.05)
+    write(ax, 1333, 272, "old head", BODY, GREY, bold=True)
+    write(ax, 1333, 312, "1,000 names of ImageNet,", SMALL, GREY)
+    write(ax, 1333, 344, "or ten of another data set", SMALL, GREY)
+    line(ax, [(1146, 390), (1520, 234)], PURPLE, 6, zorder=4)
+    write(ax, 1333, 446, "taken off", SMALL, PURPLE, bold=True)
+    arrow(ax, (720, 428), (720, 500), VERMILLION, 7)
+    write(ax, 744, 462, "copied, with all that it has learned", SMALL, VERMILLION, ha="left")
+    write(ax, 720, 536, "backbone, frozen", BODY, GREY, bold=True)
+    write(ax, 1023, 540, "features", SMALL, GREY)
+    box(ax, 1126, 564, 414, 196, VERMILLION, width=4, fill=0.16)
+    write(ax, 1333, 622, "new head", BODY, VERMILLION, bold=True)
+    write(ax, 1333, 662, "one dense layer: cats, dogs", SMALL)
+    write(ax, 1333, 700, "the only part that is trained", SMALL, bold=True)
+    band(ax, 806, 60)
+    sentence = "Later, with a small rate, the backbone may be trained along: fine-tuning."
+    write(ax, 800, 836, sentence, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab07-grad-cam.png",
+    labs="07",
+    alt="Grad-CAM. The last maps of the backbone, each with a weight that says how much the "
+    "class's score grows with it, are added up; what is below zero is cut off, and the result is "
+    "enlarged and laid over the picture as a heat map.",
+)
+def grad_cam():
+    ax = page(
+        870,
+        "Grad-CAM: where the answer comes from",
+        "Three small maps instead of hundreds. The numbers are made up, the sums are right.",
+    )
+    total, heat = grad_cam_sums()
+    picture, cell = pets()[1][1], 44
+    side = 4 * cell
+    middle = 486
+
+    def paint(x, y, laid_over=None):
+        pixels = picture / 255
+        if laid_over is not None:
+            large = np.asarray(
+                Image.fromarray((255 * laid_over / laid_over.max()).astype(np.uint8)).resize(
+                    (64, 64), Image.Resampling.BILINEAR
+                )
+            )
+            hot = (large // 16 * 16 / 255)[..., None]
+            grey = 0.35 + 0.65 * (pixels.mean(axis=-1, keepdims=True) * 16).round() / 16
+            pixels = (1 - 0.85 * hot) * grey + 0.85 * hot * np.array(to_rgb(VERMILLION))
+        extent = (x, x + 190, y + 190, y)
+        ax.imshow(pixels, extent=extent, interpolation="bilinear", aspect="auto", zorder=2)
+        square(ax, x, y, 190, 190, "none", edge=GREY, width=3, zorder=2.1)
+
+    def numbers(x, y, values, gid):
+        def tint(value, r, c):
+            colour = VERMILLION if value > 0 else BLUE
+            return mix(colour, min(0.85, 0.1 * abs(value))), INK if value else GREY
+
+        grid(ax, x, y, cell, values, tint, gid=gid)
+
+    write(ax, 155, middle - 136, "the picture", BODY, BLUE, bold=True)
+    paint(MARGIN, middle - 95)
+    arrow(ax, (266, middle), (382, middle), GREY, 5)
+    write(ax, 322, middle - 34, "backbone", SMALL, GREY)
+    write(ax, 484, 172, "its last maps", BODY, bold=True)
+    write(ax, 664, 172, "weights", BODY, VERMILLION, bold=True)
+    for k, (values, weight) in enumerate(zip(CAM_MAPS, CAM_WEIGHTS, strict=True)):
+        y = 208 + 190 * k
+        numbers(396, y, values, f"map {k}")
+        pill(ax, 664, y + side / 2, f"× {number(weight, 0)}", VERMILLION, HEAD, gid=f"weight {k}")
+        arrow(ax, (726, y + side / 2), (792, middle + 60 * (k - 1)), GREY, 4)
+    write(ax, 894, middle - 136, "added up", BODY, bold=True)
+    numbers(806, middle - side / 2, total, "total")
+    arrow(ax, (996, middle), (1048, middle), GREY, 5)
+    write(ax, 1150, middle - 136, "above zero", BODY, bold=True)
+    numbers(1062, middle - side / 2, heat, "heat")
+    arrow(ax, (1252, middle), (1326, middle), GREY, 5)
+    write(ax, 1435, middle - 136, "laid over it", BODY, VERMILLION, bold=True)
+    paint(1340, middle - 95, heat)
+    write(ax, 1435, middle + 136, "enlarged: a blur", SMALL, GREY)
+    write(ax, 894, middle + 136, "orange: for the class", SMALL, GREY)
+    write(ax, 894, middle + 168, "blue: against it", SMALL, GREY)
+    band(ax, 796, 50)
+    sentence = "A weight says how much the class’s score grows with its map: the mean gradient."
+    write(ax, 800, 821, sentence, BODY)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab 08
+
+
+GRASSES = ("Black-grass", "Common wheat", "Loose Silky-bent", "Maize")
+
+
+@functools.cache
+def seedlings() -> dict[str, np.ndarray]:
+    """Two test pictures of each species of the sample in 48 colours, side by side."""
+    drawn = samples.draw("plant_seedlings")
+    chosen = [drawn.x_test[drawn.y_test == k][[3, 9]] for k in range(len(drawn.class_names))]
+    strip = Image.fromarray(np.concatenate(np.concatenate(chosen), axis=1))
+    pairs = np.split(np.asarray(strip.quantize(48, kmeans=6).convert("RGB")), len(chosen), axis=1)
+    return dict(zip(drawn.class_names, pairs, strict=True))
+
+
+@picture(
+    "lab08-twelve-species.png",
+    labs="08",
+    alt="Two drawn pictures of each of the twelve species, seen from above on gravel. Four are "
+    "grasses with narrow leaves: Black-grass, Common wheat, Loose Silky-bent and Maize. The "
+    "others have broader leaves, round, lobed or divided, two when young and more later.",
+)
+def twelve_species():
+    ax = page(
+        1010,
+        "Twelve species, a few days old",
+        "Drawn by labkit in the manner of the Plant Seedlings data: three crops, nine weeds.",
+    )
+    side, wide, high = 162, 352, 236
+    for k, (name, pair) in enumerate(seedlings().items()):
+        x, y = MARGIN + 376 * (k % 4), 160 + 252 * (k // 4)
+        colour = VERMILLION if name in GRASSES else GREEN
+        box(ax, x, y, wide, high, colour, width=4)
+        extent = (x + 14, x + 14 + 2 * side, y + 14 + side, y + 14)
+        ax.imshow(pair, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
+        line(ax, [(x + wide / 2, y + 14), (x + wide / 2, y + 14 + side)], PAPER, 6, zorder=2.1)
+        write(ax, x + wide / 2, y + 206, name, SMALL, bold=True)
+    band(ax, 926, 56)
+    square(ax, 84, 943, 22, 22, "none", edge=VERMILLION, width=6)
+    write(ax, 120, 954, "grasses", SMALL, ha="left")
+    square(ax, 246, 943, 22, 22, "none", edge=GREEN, width=6)
+    write(ax, 282, 954, "broad leaves", SMALL, ha="left")
+    note = "The crops are Common wheat, Maize and Sugar beet. The others are weeds."
+    write(ax, 1516, 954, note, SMALL, bold=True, ha="right")
+    return ax.figure
+
+
+# A leaf in the light, the same in the shade, and two stones: red, green, blue, 0 to 255.
+COLOURS = {
+    "a leaf in the light": (126, 180, 66),
+    "the same in the shade": (63, 90, 33),
+    "a brown stone": (160, 120, 88),
+    "a grey stone": (118, 122, 116),
+}
+LEAF_HUES, LEAF_SATURATION = (0.15, 0.5), 0.15
+
+
+@picture(
+    "lab08-hsv.png",
+    labs="08",
+    alt="The circle of hues, from red at 0 over yellow, green, cyan, blue and magenta back to red. "
+    "Leaves lie between 0.15 and 0.5. A leaf in the light and the same leaf in the shade differ in "
+    "red, green and blue, and agree in hue. Brown stone has another hue, grey stone no saturation.",
+)
+def hsv():
+    ax = page(
+        850,
+        "Colour as hue, saturation and value",
+        "Which colour, how strong, how bright: a leaf keeps its hue in the shade.",
+    )
+    x, y, outer, inner, steps = 390, 478, 250, 150, 96
+
+    def at(hue, radius):
+        turn = 2 * np.pi * hue  # red on the right, then against the clock
+        return x + radius * np.cos(turn), y - radius * np.sin(turn)
+
+    for k in range(steps):
+        ends = (k / steps, (k + 1) / steps)
+        corners = [at(h, outer) for h in ends] + [at(h, inner) for h in ends[::-1]]
+        colour = hsv_to_rgb((k / steps, 0.85, 0.9))
+        ax.add_artist(Polygon(corners, facecolor=colour, edgecolor=colour, lw=0.6))
+    hues = np.linspace(*LEAF_HUES, 60)
+    line(ax, [at(h, outer + 18) for h in hues], INK, 10)
+    for hue in LEAF_HUES:
+        line(ax, [at(hue, inner), at(hue, outer + 18)], INK, 5)
+    for hue, name in enumerate(("red", "yellow", "green", "cyan", "blue", "magenta")):
+        write(ax, *at(hue / 6, 100), name, SMALL, GREY)
+    for hue in (0, *LEAF_HUES):
+        place = at(hue, outer + 60)
+        write(ax, *place, f"{hue:g}", BODY, bold=hue in LEAF_HUES, gid=f"hue {hue:g}")
+    write(ax, *at(0.3, outer + 62), "leaves", BODY, GREEN, bold=True)
+    write(ax, 880, 196, "red, green, blue", SMALL, GREY, ha="left")
+    for column, head in ((1200, "hue"), (1326, "saturation"), (1452, "value")):
+        write(ax, column, 196, head, SMALL, GREY)
+    for row, (name, rgb) in enumerate(COLOURS.items()):
+        down = 226 + 128 * row
+        box(ax, 760, down, 780, 112, GREY, width=0)
+        square(ax, 778, down + 16, 80, 80, to_hex(np.array(rgb) / 255), width=0)
+        write(ax, 880, down + 34, name, BODY, bold=True, ha="left")
+        write(ax, 880, down + 80, ", ".join(map(str, rgb)), BODY, GREY, ha="left", gid=f"rgb {row}")
+        hue, saturation, value = rgb_to_hsv(np.array(rgb) / 255)
+        green = LEAF_HUES[0] < hue < LEAF_HUES[1]
+        strong = saturation > LEAF_SATURATION
+        for column, part, number_, good in (
+            (1200, "hue", hue, green),
+            (1326, "saturation", saturation, strong),
+            (1452, "value", value, None),
+        ):
+            colour = GREY if good is None else GREEN if good else VERMILLION
+            text = number(number_)
+            write(ax, column, down + 80, text, BODY, colour, bold=True, gid=f"{part} {row}")
+    band(ax, 766, 56)
+    note = "A pixel counts as a leaf if its hue lies in the range and its saturation is above 0.15."
+    write(ax, 800, 794, note, BODY)
+    return ax.figure
+
+
+SPECKLED = np.array(  # a leaf with a hole and a thin stalk, and two specks
+    [
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0],
+        [0, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0],
+        [0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0],
+        [0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 1],
+        [0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+    ],
+    dtype=bool,
+)
+
+
+@picture(
+    "lab08-opening-closing.png",
+    labs="08",
+    alt="Three grids. The mask of a leaf has a hole, a thin stalk and two specks beside it. "
+    "Opening removes the specks, and the stalk of one pixel with them. Closing fills the hole and "
+    "leaves the rest as it is.",
+)
+def opening_closing():
+    ax = page(
+        760,
+        "Opening and closing",
+        "Two ways to mend a mask: take away what is too small, fill what is too narrow.",
+    )
+    opened = ndimage.binary_opening(SPECKLED, np.ones((2, 2)))
+    closed = ndimage.binary_closing(opened, np.ones((3, 3)))
+    steps = [
+        ("what is green", "a hole, a stalk, two specks", SPECKLED, SPECKLED),
+        ("after opening", "2 × 2 has to fit: specks go, the stalk too", SPECKLED, opened),
+        ("after closing", "where 3 × 3 cannot fit in, it is filled", opened, closed),
+    ]
+    cell = 40
+    for k, (heading, note, before, after) in enumerate(steps):
+        x, y = MARGIN + 520 * k, 222
+        write(ax, x + 5.5 * cell, 184, heading, HEAD, bold=True)
+        for (r, c), there in np.ndenumerate(after):
+            gone, new = before[r, c] and not there, there and not before[r, c]
+            face = VERMILLION if new else GREEN if there else mix(PURPLE, 0.12) if gone else PAPER
+            square(ax, x + c * cell, y + r * cell, cell, cell, face, edge=LINE, width=2.5)
+            if gone or new:
+                place = (x + (c + 0.5) * cell, y + (r + 0.5) * cell)
+                write(ax, *place, "−" if gone else "+", BODY, PURPLE if gone else PAPER, bold=True)
+        write(ax, x + 5.5 * cell, y + 9 * cell + 40, note, SMALL, GREY)
+        if k:
+            arrow(ax, (x - 70, y + 4.5 * cell), (x - 12, y + 4.5 * cell), GREY, 5)
+    band(ax, 674, 56)
+    note = "Opening: erode, then dilate. Closing: dilate, then erode. The large shape stays."
+    write(ax, 800, 702, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 
@@ -1618,9 +2246,14 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent, help="folder (default: this one)"
     )
-    folder = parser.parse_args().out
+    every = [*PICTURES, "README.md"]
+    parser.add_argument("name", nargs="*", help="what to draw, such as activations.png; all")
+    options = parser.parse_args()
+    folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
-    for name in [*PICTURES, "README.md"]:
+    if unknown := set(options.name) - set(every):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    for name in options.name or every:
         content = readme() if name == "README.md" else encode(name)
         print(f"{name}: {'written' if save(folder / name, content) else 'unchanged'}")
 

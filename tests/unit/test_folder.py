@@ -62,6 +62,7 @@ SPLIT_BY_HAND = [
     ("Train", "Val"),
     ("train", "test"),
     ("data/train", "data/validation"),
+    ("data/training", "data/validation"),
 ]
 
 

@@ -23,8 +23,8 @@ _spec.loader.exec_module(pictures)
 every_picture = pytest.mark.parametrize("name", pictures.PICTURES)
 
 
-def run_script(folder):
-    command = [sys.executable, str(SCRIPT), "--out", str(folder)]
+def run_script(folder, *names):
+    command = [sys.executable, str(SCRIPT), "--out", str(folder), *names]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -57,10 +57,13 @@ def labels(name):
 def test_running_the_script_again_changes_no_byte(drawn):
     before = hashes(drawn)
     times = {f.name: f.stat().st_mtime_ns for f in drawn.iterdir()}
-    report = run_script(drawn)
+    some = ["lab02-neuron.png", "lab03-convolution.gif", "lab05-batch-norm.png", "README.md"]
+    report = run_script(drawn, *some)
     assert hashes(drawn) == before
     assert {f.name: f.stat().st_mtime_ns for f in drawn.iterdir()} == times
-    assert report.count("unchanged") == len(before)
+    assert report.count("unchanged") == len(some)
+    with pytest.raises(subprocess.CalledProcessError):
+        run_script(drawn, "lab99-nothing.png")
 
 
 def test_the_settings_of_the_user_change_nothing():
@@ -227,6 +230,18 @@ def test_softmax_gives_probabilities_that_add_up_as_printed():
     probabilities = pictures.softmax(np.array([2.0, 1.0, 0.5, -1.0]))
     assert probabilities.sum() == pytest.approx(1)
     assert sum(round(p, 2) for p in probabilities) == pytest.approx(1)
+
+
+def test_the_grad_cam_picture_adds_its_maps_up_as_printed():
+    shown = labels("lab07-grad-cam.png")
+
+    def grid(name):
+        return np.array([[int(shown[f"{name} {r} {c}"]) for c in range(4)] for r in range(4)])
+
+    weights = [int(shown[f"weight {k}"].replace("× ", "")) for k in range(3)]
+    total = sum(w * grid(f"map {k}") for k, w in enumerate(weights))
+    np.testing.assert_array_equal(grid("total"), total)
+    np.testing.assert_array_equal(grid("heat"), np.where(total > 0, total, 0))
 
 
 def test_pooling_keeps_one_largest_number_of_each_block():
