@@ -38,7 +38,8 @@ test: $(READY) ## unit tests, then every lab against its committed outputs and s
 	@$(BIN)/lint-imports --no-logo
 	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist worksteal tests/notebooks tests/unit
 	@$(BIN)/python -m tests.notebooks.judged build/judged
-	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(BIN)/python -m pytest -n 2 \
+	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json OMP_NUM_THREADS=1 \
+	  TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 \
 	  --dist loadfile --nbval-lax -p tests.nbval_guard -p no:cacheprovider build/judged
 
 test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt install chromium)

@@ -12,8 +12,7 @@ import nbformat
 
 from tests.notebooks.labs import NOTEBOOKS, read, solutions
 
-# The verdict is the value of a check cell; `_` has it in the next one.
-JUDGED = {"wrong": "assert _.passed is False, _", "right": "assert _.passed, _"}
+VERDICTS = {"wrong": "judged.passed is False", "right": "judged.passed"}
 
 
 def judged(path, answers=None):
@@ -23,13 +22,10 @@ def judged(path, answers=None):
     for cell in notebook.cells:
         if cell.id.startswith("check-"):
             exercise = cell.id.replace("check-", "exercise-")
-            for kind, verdict in JUDGED.items():
-                for step, source in (
-                    ("answer", answers[exercise][kind]),
-                    ("check", cell.source),
-                    ("verdict", verdict),
-                ):
-                    name = f"{cell.id}-{kind}-{step}"[-64:]
+            for kind, verdict in VERDICTS.items():
+                check = f"judged = {cell.source}\nassert {verdict}, judged"
+                for step, source in ((kind, answers[exercise][kind]), (f"{kind}-judged", check)):
+                    name = f"{cell.id}-{step}"[-64:]
                     cells.append(nbformat.v4.new_code_cell(source, id=name))
         elif not cell.id.startswith("exercise-"):
             cells.append(cell)

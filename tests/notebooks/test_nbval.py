@@ -70,7 +70,7 @@ def test_an_answer_that_is_judged_wrongly_fails(tmp_path):
     path = tmp_path / lab.name
     nbformat.write(judged(lab, swapped), path)
     done = nbval(path)
-    assert done.returncode == 1 and "assert _.passed is False" in done.stdout
+    assert done.returncode == 1 and "assert judged.passed is False" in done.stdout
 
 
 def test_every_lab_on_disk_is_judged_and_collected(tmp_path):
@@ -80,5 +80,5 @@ def test_every_lab_on_disk_is_judged_and_collected(tmp_path):
     assert {Path(name).name for name in collected} == {path.name for path in NOTEBOOKS}
     for path in NOTEBOOKS:
         checks = [cell for cell in code(read(path)) if cell.id.startswith("check-")]
-        verdicts = [c for c in code(judged(path)) if c.id.endswith("-verdict")]
+        verdicts = [c for c in code(judged(path)) if c.id.endswith("-judged")]
         assert len(verdicts) == 2 * len(checks) > 0
