@@ -67,6 +67,7 @@ class Augment:
         Returns:
             A tensor of the same shape and dtype.
         """
+        backend.keras()  # before TensorFlow, which it keeps quiet
         import tensorflow as tf
 
         pictures = tf.convert_to_tensor(pictures)
