@@ -2001,7 +2001,7 @@ def seedlings() -> dict[str, np.ndarray]:
     "lab08-twelve-species.png",
     labs="08",
     alt="Two drawn pictures of each of the twelve species, seen from above on gravel. Four are "
-    "grasses with narrow leaves: Black-grass, Common wheat, Loose Silky-bent and Maize. The "
+    "grasses with long blades: Black-grass, Common wheat, Loose Silky-bent and Maize. The "
     "others have broader leaves, round, lobed or divided, two when young and more later.",
 )
 def twelve_species():
