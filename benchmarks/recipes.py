@@ -86,7 +86,7 @@ def pretrained(data, seed):
 
 
 def unfrozen(model, seed):
-    return models.fine_tune(model, learning_rate=3e-3)
+    return models.fine_tune(model, learning_rate=1e-3)
 
 
 SHEAR_ZOOM_FLIP = Augment(shear=0.2, zoom=0.2, flip="horizontal")
