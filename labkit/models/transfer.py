@@ -97,7 +97,8 @@ def transfer(
         A compiled ``keras.Model``: pictures ``(n, height, width, channels)``, 0 to 255,
         to probabilities, not logits, ``(n, num_classes)``. The backbone is its layer
         "backbone". Batch normalisation that was learned stays as it is even when the
-        backbone is trained: a few of your batches would only spoil it.
+        backbone is trained, because few batches would spoil it; :func:`fine_tune` can
+        train it, too.
 
     Raises:
         MissingWeights: the weights are not on this machine; the text says how to get them.
@@ -140,7 +141,13 @@ def transfer(
     return compile_classifier(model, learning_rate)
 
 
-def fine_tune(model, *, learning_rate: float = 1e-5, layers: int | None = None):
+def fine_tune(
+    model,
+    *,
+    learning_rate: float = 1e-5,
+    layers: int | None = None,
+    batch_normalization: bool = False,
+):
     """Let training change the backbone of a :func:`transfer` model, too.
 
     Do it when the new classifier has been trained: before that, its large errors would
@@ -150,6 +157,9 @@ def fine_tune(model, *, learning_rate: float = 1e-5, layers: int | None = None):
         model: what :func:`transfer` made, trained.
         learning_rate: Adam's step size.
         layers: how many of the backbone's last layers are trained; all by default.
+        batch_normalization: train batch normalisation among them, too. It helps with
+            thousands of pictures unlike those that the backbone knows, such as seedlings;
+            with few pictures it spoils what was learned.
 
     Returns:
         The same model, compiled anew.
@@ -174,7 +184,8 @@ def fine_tune(model, *, learning_rate: float = 1e-5, layers: int | None = None):
     frozen = 0 if layers is None else len(network.layers) - layers
     for i, layer in enumerate(network.layers):
         layer.trainable = i >= frozen
-    _keep_batch_normalization(network)
+    if not batch_normalization:
+        _keep_batch_normalization(network)
     return compile_classifier(model, learning_rate)
 
 

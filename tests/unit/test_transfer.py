@@ -115,6 +115,12 @@ def test_the_new_layer_learns_alone_and_then_the_backbone_s_last_layers(files, d
     assert backbone.get_layer("conv1").trainable
     assert not backbone.get_layer("conv1_bn").trainable
 
+    models.fine_tune(model, layers=6, batch_normalization=True)
+    before = weights_of(backbone, head)
+    one_epoch(model, data)
+    learned = {"conv_dw_13", "conv_dw_13_bn", "conv_pw_13", "conv_pw_13_bn", head.name}
+    assert changed(before, weights_of(backbone, head)) == learned
+
 
 def weights_of(backbone, head):
     return {layer.name: layer.get_weights() for layer in (*backbone.layers, head)}
