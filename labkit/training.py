@@ -177,6 +177,7 @@ def fit(
             "steps_per_epoch": len(train[0]) // batch_size,
             "shuffle": False,  # the stream is shuffled already
         }
+        train = None  # the stream has its own copy, and large sets fill the memory
     else:
         shown = {"x": train[0], "y": targets[0], "batch_size": batch_size}
 
@@ -194,7 +195,7 @@ def fit(
                     epochs=epochs,
                     initial_epoch=first,
                     validation_data=(held_back[0], targets[1]) if validation else None,
-                    validation_batch_size=500,
+                    validation_batch_size=100,
                     callbacks=[watcher],
                     verbose=0,
                 )

@@ -180,7 +180,8 @@ def batches(x, y, *, batch_size: int = 32, augment=None, seed: int = 0, first_ep
         )
     steps = len(x) // batch_size
     with tf.device("CPU"):
-        x, y = tf.constant(x), tf.constant(y)
+        # As a constant, TensorFlow holds the pictures twice, and copies them again at the start.
+        x, y = tf.Variable(x, trainable=False), tf.constant(y)
 
     def batch(step):
         epoch = step // steps

@@ -226,7 +226,7 @@ def probabilities(model, pictures):
         >>> models.probabilities(model, data.x_test[:1])
         array([[0.97, 0.03]], dtype=float32)
     """
-    said = model.predict(pictures, batch_size=256, verbose=0)
+    said = model.predict(pictures, batch_size=64, verbose=0)
     return np.concatenate([1 - said, said], axis=1) if said.shape[1:] == (1,) else said
 
 
