@@ -5,9 +5,11 @@ READY := .venv/.ready
 # Trust what the system trusts, as pip does: a company's own certificate authority, say.
 export UV_SYSTEM_CERTS ?= 1
 SAMPLE := LABKIT_DATA=sample LABKIT_HEADLESS=1
+# Two processes of one thread each get more done than two of two.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-browser test-real notebooks pictures bench lock clean
+.PHONY: help setup lab run test test-upkeep test-browser test-real notebooks pictures bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -36,11 +38,15 @@ test: $(READY) ## unit tests, then every lab against its committed outputs and s
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
-	@$(SAMPLE) $(BIN)/python -m pytest -n 2 --dist worksteal tests/notebooks tests/unit
+	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal \
+	  tests/notebooks tests/unit
 	@$(BIN)/python -m tests.notebooks.judged build/judged
-	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json OMP_NUM_THREADS=1 \
-	  TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 \
-	  --dist loadfile --nbval-lax -p tests.nbval_guard -p no:cacheprovider build/judged
+	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(ONE_THREAD) \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
+	  -p no:cacheprovider build/judged
+
+test-upkeep: $(READY) ## the pictures against what draws them; nbval against what it must notice
+	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal tests/upkeep
 
 test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt install chromium)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'

@@ -150,16 +150,16 @@ def until_epoch(process, epoch):
 
 def test_a_killed_training_resumes_after_its_last_epoch(home):
     checkpoint = home / "run"
-    process = start(checkpoint, 20)
+    process = start(checkpoint, 8)
     until_epoch(process, 3)
     time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    again = start(checkpoint, 20)
+    again = start(checkpoint, 8)
     out = again.communicate(timeout=120)[0]
     shown = [int(line.split("/")[0][6:]) for line in out.splitlines() if line.startswith("epoch ")]
-    assert shown[0] >= 3 and shown[-1] == 20, "it went on, and did not begin again"
-    assert "RESULT 20 False" in out
+    assert shown[0] >= 3 and shown[-1] == 8, "it went on, and did not begin again"
+    assert "RESULT 8 False" in out
     assert not list(home.glob(".run*")), "no temporary file is left over"
 
 
