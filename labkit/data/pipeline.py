@@ -66,11 +66,20 @@ class Augment:
 
         Returns:
             A tensor of the same shape and dtype.
+
+        Raises:
+            DataError: ``shift`` would push pictures of this size out altogether.
         """
         backend.keras()  # before TensorFlow, which it keeps quiet
         import tensorflow as tf
 
         pictures = tf.convert_to_tensor(pictures)
+        height, width = pictures.shape[1:3]
+        if self.shift >= min(height, width):
+            raise DataError(
+                f"shift is {self.shift}, and the pictures are {height} × {width} pixels: nothing "
+                "would be left of them. Give a smaller shift; a tenth of the side is a lot."
+            )
         seeds = tf.cast(seed if np.ndim(seed) else (seed, 0), "int32")
         # From −1 to 1, a row for each kind of change.
         draws = tf.unstack(

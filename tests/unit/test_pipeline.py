@@ -126,6 +126,13 @@ def test_training_takes_a_keras_layer():
     assert history.last("loss") > 2.2, "of black pictures nothing can be learned"
 
 
+def test_a_shift_by_the_whole_picture_is_refused(pictures):
+    side = min(pictures.shape[1:3])
+    assert Augment(shift=side - 1)(pictures, seed=0).shape == pictures.shape
+    with pytest.raises(DataError, match=f"shift is {side}.*smaller shift"):
+        Augment(shift=side)(pictures, seed=0)
+
+
 @pytest.mark.parametrize(
     "wrong, message",
     [
