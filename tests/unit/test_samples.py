@@ -155,64 +155,18 @@ def linear_accuracy(x_train, y_train, x_test, y_test):
     return RidgeClassifier(alpha=100).fit(x_train, y_train).score(x_test, y_test)
 
 
-def cnn_predictions(drawn, epochs):
-    """What a small CNN, normalised so that it learns in few epochs, answers on the test set."""
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(0)
-    batch = 32
-    model = keras.Sequential(
-        [
-            layers.Input(drawn.x_train.shape[1:]),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(16, 3, use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.ReLU(),
-            layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.ReLU(),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dense(len(drawn.class_names), activation="softmax"),
-        ]
-    )
-    steps = epochs * -(-len(drawn.x_train) // batch)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
-    model.compile(
-        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", steps_per_execution=16
-    )
-    model.fit(drawn.x_train, drawn.y_train, epochs=epochs, batch_size=batch, verbose=0)
-    return np.asarray(model(drawn.x_test)).argmax(axis=1)
-
-
 @pytest.mark.parametrize(
-    ("name", "epochs", "gap", "floor"),
+    ("name", "ceiling"),
     [
-        ("mnist", 4, 0.02, 0.94),
-        ("fashion_mnist", 4, 0.05, 0.85),
+        ("mnist", 0.94),
+        ("fashion_mnist", 0.82),
+        ("cifar10", 0.60),
+        ("cats_and_dogs", 0.70),
+        ("plant_seedlings", 0.60),
     ],
 )
-def test_a_small_cnn_does_clearly_better_than_a_linear_model(name, epochs, gap, floor):
-    drawn = sample(name)
-    flat = [x.reshape(len(x), -1).astype(np.float32) / 255 for x in (drawn.x_train, drawn.x_test)]
-    linear = linear_accuracy(flat[0], drawn.y_train, flat[1], drawn.y_test)
-    predicted = cnn_predictions(drawn, epochs)
-    cnn = np.mean(predicted == drawn.y_test)
-
-    assert linear > 1 / len(drawn.class_names) + 0.05
-    assert cnn >= max(linear + gap, floor)
-    assert cnn < 1
-    assert set(predicted) == set(range(len(drawn.class_names)))
-
-
-@pytest.mark.parametrize(
-    ("name", "ceiling"), [("cifar10", 0.60), ("cats_and_dogs", 0.70), ("plant_seedlings", 0.60)]
-)
-def test_a_linear_model_does_not_get_far(name, ceiling):
-    """Labs 05, 06 and 08 train the networks that get further."""
+def test_a_linear_model_leaves_room_for_networks(name, ceiling):
+    """Labs 03 to 08 train those that get further."""
     drawn = sample(name)
     flat = [x.reshape(len(x), -1).astype(np.float32) / 255 for x in (drawn.x_train, drawn.x_test)]
     linear = linear_accuracy(flat[0], drawn.y_train, flat[1], drawn.y_test)
