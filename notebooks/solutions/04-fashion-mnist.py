@@ -25,7 +25,7 @@ answer = cnn.predict(data.x_test[:, ::-1], verbose=0).argmax(axis=1)  # upside d
 
 # %% exercise-04-free-space: right
 answer = models.cnn(data, filters=filters, dropout=0)
-labkit.fit(answer, data, epochs=12, recipe="fast", augment=False)
+labkit.fit(answer, data, epochs=8, recipe="fast", augment=False)
 
 # %% exercise-04-free-space: wrong
 answer = models.cnn(data, filters=filters, dropout=0)  # never trained
