@@ -30,7 +30,8 @@ cats and dogs, are luck.
 
 Two programs took longer than they may when the test pictures were first read, and got fewer
 epochs for that reason alone: cats and dogs 28 instead of 40 (1.05 of the classic time, 0.8150) or
-34 (1.06, 0.8000), plant seedlings 12 instead of 16 (365 seconds, 0.9451).
+34 (1.06, 0.8000), plant seedlings 12 instead of 16 (365 seconds, 0.9451). The 28 have not been
+read yet.
 """
 
 import argparse

@@ -24,7 +24,7 @@ answer = model.predict(picture[np.newaxis], verbose=0)
 
 # %% exercise-06-free-space: right
 answer = models.cnn_bn(data, filters=(16, 32, 48, 64, 96))
-# With the real data, train for 40 epochs.
+# With the real data, train for more epochs.
 labkit.fit(
     answer,
     data,
