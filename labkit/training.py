@@ -81,7 +81,11 @@ def fit(
     seed: int = 42,
     validation: float = 0.1,
     augment=None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     checkpoint: str | Path | None = None,
+    callbacks=(),
+    verbose: bool = True,
     name: str | None = None,
 ) -> History:
     """Train ``model`` on the training part of ``data``.
@@ -121,10 +125,15 @@ def fit(
         augment: how the training pictures are changed each time they are shown: a
             :class:`labkit.data.Augment` or a Keras layer; ``False``: not at all;
             ``None``: as the recipe does. Those held back stay as they are.
+        learning_rate: the size of the steps: the classic recipe's constant rate, the peak of
+            the fast one. ``None``: the rate that the model is compiled with, or the recipe's.
+        batch_size: how many examples a step looks at; ``None``: as the recipe does.
         checkpoint: a file to save to after each epoch; its name gets the ending
             ``.weights.h5`` when it has another. When it is there already, training
             goes on from it, so that a killed process resumes; when it is complete,
             nothing is trained again.
+        callbacks: Keras callbacks that look on; what one of them raises ends the training.
+        verbose: show a bar, and a line an epoch.
         name: what figures call the run; by default the model's name and the recipe.
 
     Returns:
@@ -139,10 +148,10 @@ def fit(
         >>> history = labkit.fit(model, data, epochs=5, recipe="fast")
     """
     keras = backend.keras()
-    _check_arguments(model, data, epochs, recipe, validation)
+    _check_arguments(model, data, epochs, recipe, validation, learning_rate, batch_size)
     started = time.perf_counter()
     keras.utils.set_random_seed(seed)
-    train, held_back = _split(data, validation, seed)
+    train, held_back = split(data, validation=validation, seed=seed)
     run = _Run(
         name=name or f"{model.name}, {recipe}",
         recipe=recipe,
@@ -150,16 +159,23 @@ def fit(
         epochs=epochs,
         data=f"{data.name}, {data.source.kind}, {len(train[0])} examples",
         augment=repr(augment) if isinstance(augment, Augment) else type(augment).__name__,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
     )
-    compiled, learner = None, model
-    batch_size, targets = min(_CLASSIC_BATCH, len(train[0])), (train[1], held_back[1])
-    if recipe == "fast":
+    compiled, learner, targets = None, model, (train[1], held_back[1])
+    own_rate = model.optimizer.learning_rate
+    if recipe == "classic":
+        batch_size = min(batch_size or _CLASSIC_BATCH, len(train[0]))
+        if learning_rate:
+            model.optimizer.learning_rate = learning_rate
+    else:
         compiled = model.get_compile_config()
         if not augment:
-            learner, train, held_back = _past_the_backbone(model, train, held_back)
+            learner, train, held_back = _past_the_backbone(model, train, held_back, verbose=verbose)
         batch_size, augment, targets = _compile_fast(
-            learner, model.loss, train, held_back[1], epochs, augment
+            learner, model.loss, train, held_back[1], epochs, augment, learning_rate, batch_size
         )
+    _make_variables(learner, train[0][:1], targets[0][:1])
     saver = _resume(Path(checkpoint), learner, run) if checkpoint else None
     metrics = saver.metrics if saver else {}
     before = saver.seconds if saver else 0.0
@@ -185,7 +201,7 @@ def fit(
         return before + time.perf_counter() - started
 
     pressed = threading.Event()
-    watcher = _watcher(metrics, epochs, seconds, saver, pressed)
+    watcher = _watcher(metrics, epochs, seconds, saver, pressed, verbose)
     interrupted = False
     try:
         if first < epochs:
@@ -196,7 +212,7 @@ def fit(
                     initial_epoch=first,
                     validation_data=(held_back[0], targets[1]) if validation else None,
                     validation_batch_size=100,
-                    callbacks=[watcher],
+                    callbacks=[watcher, *callbacks],
                     verbose=0,
                 )
     except KeyboardInterrupt:
@@ -207,6 +223,8 @@ def fit(
         watcher.close()
         if compiled:
             model.compile_from_config(compiled)
+        elif learning_rate:
+            model.optimizer.learning_rate = own_rate
     return History(run.name, metrics, seconds(), recipe, seed, interrupted)
 
 
@@ -220,9 +238,11 @@ class _Run:
     epochs: int
     data: str
     augment: str
+    learning_rate: float | None
+    batch_size: int | None
 
 
-def _check_arguments(model, data, epochs, recipe, validation):
+def _check_arguments(model, data, epochs, recipe, validation, learning_rate, batch_size):
     if recipe not in RECIPES:
         raise TrainingError(f"There is no recipe {recipe!r}. Use one of: {', '.join(RECIPES)}.")
     if epochs < 1:
@@ -231,6 +251,10 @@ def _check_arguments(model, data, epochs, recipe, validation):
         raise TrainingError(
             f"validation is {validation}; give a share from 0 to below 1, such as 0.1."
         )
+    if learning_rate is not None and not 0 < learning_rate < np.inf:
+        raise TrainingError(f"learning_rate is {learning_rate}; give one above 0, such as 0.001.")
+    if batch_size is not None and (batch_size < 1 or batch_size != int(batch_size)):
+        raise TrainingError(f"batch_size is {batch_size}; give a whole number of at least 1.")
     if not getattr(model, "compiled", False):
         raise TrainingError(
             "The model is not compiled. Call model.compile(optimizer='adam', "
@@ -244,8 +268,23 @@ def _check_arguments(model, data, epochs, recipe, validation):
         )
 
 
-def _split(data, validation, seed):
-    """The training examples and those held back, each ``(x, y)``, in random order."""
+def split(data, *, validation: float, seed: int):
+    """The training examples, and those that :func:`fit` holds back to measure progress.
+
+    Args:
+        data: a :class:`labkit.data.Dataset`.
+        validation: the share that is held back.
+        seed: which ones.
+
+    Returns:
+        Two pairs ``(x, y)``, each in the order of the data set.
+
+    Raises:
+        TrainingError: there are too few examples.
+
+    Example:
+        >>> (x, y), (x_validation, y_validation) = split(data, validation=0.1, seed=0)
+    """
     order = np.random.default_rng(seed).permutation(len(data.x_train))
     held = round(validation * len(order))
     if validation and not 0 < held < len(order):
@@ -260,7 +299,7 @@ def _split(data, validation, seed):
     )
 
 
-def _past_the_backbone(model, *parts):
+def _past_the_backbone(model, *parts, verbose):
     """What is left to train of a model whose backbone is frozen, and what the rest says.
 
     A frozen backbone says the same of a picture in every epoch, so it is asked once. The
@@ -275,21 +314,23 @@ def _past_the_backbone(model, *parts):
     first = next(x for x in after if x.trainable_weights or isinstance(x, keras.layers.Dropout))
     backbone = keras.Model(model.input, first.input)
     learner = keras.Model(first.input, model.output, name=model.name)
-    return learner, *((_ask(backbone, x), y) for x, y in parts)
+    return learner, *((_ask(backbone, x, verbose), y) for x, y in parts)
 
 
-def _ask(backbone, pictures):
+def _ask(backbone, pictures, verbose):
     """What a model says of pictures, with a bar: a large one takes minutes on a laptop."""
     from tqdm.auto import tqdm
 
     chunks = range(0, len(pictures), 256)
-    quiet = settings.read().headless or not len(pictures)
+    quiet = settings.read().headless or not verbose or not len(pictures)
     bar = tqdm(chunks, desc="Asking the backbone", leave=False, disable=quiet)
     said = [backbone.predict(pictures[i : i + 256], batch_size=64, verbose=0) for i in bar]
     return np.concatenate(said) if said else np.empty((0, *backbone.output_shape[1:]))
 
 
-def _compile_fast(model, loss, train, y_held_back, epochs, augment):
+def _compile_fast(
+    model, loss, train, y_held_back, epochs, augment, learning_rate=None, batch_size=None
+):
     """Compile for the fast recipe; what it shows, in which batches, and the targets."""
     keras = backend.keras()
 
@@ -299,18 +340,18 @@ def _compile_fast(model, loss, train, y_held_back, epochs, augment):
         return any(isinstance(layer, kind) for layer in model.layers)
 
     convolutional = has(keras.layers.Conv2D)
-    batch_size, smoothing = (64, 0.1) if convolutional else (256, 0.0)
+    usual, smoothing = (64, 0.1) if convolutional else (256, 0.0)
     # One layer is hard to overshoot, and batch normalisation forgives large steps.
     if has(keras.layers.BatchNormalization):
         peak = 2e-2
     else:
         peak = 5e-3 if sum(bool(layer.weights) for layer in model.layers) > 1 else 1e-2
     if x.dtype != np.uint8:  # a backbone's features: there are few, and a step costs little
-        batch_size = 32
+        usual = 32
     elif any(layer.name == "backbone" for layer in model.layers):
         # What it has learned before is not to be overrun: the model's own rate is the peak.
-        batch_size, peak, smoothing = 32, float(model.optimizer.learning_rate), 0.1
-    batch_size = min(batch_size, len(x))
+        usual, peak, smoothing = 32, float(model.optimizer.learning_rate), 0.1
+    batch_size, peak = min(batch_size or usual, len(x)), learning_rate or peak
     steps = epochs * (len(x) // batch_size)
     warm_up = max(1, round(0.3 * steps))
     rate = keras.optimizers.schedules.CosineDecay(
@@ -334,6 +375,18 @@ def _compile_fast(model, loss, train, y_held_back, epochs, augment):
     if augment is None and convolutional and epochs >= 3:
         augment = Augment(shift=2)
     return batch_size, augment, targets
+
+
+def _make_variables(model, x, y):
+    """Make the variables of the optimiser and the metrics, which Keras does in the first step.
+
+    TensorFlow traces a step again in which variables were made, which is a third of a short
+    training. And a checkpoint's state of the optimiser needs a place to go.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(x, y, model(x, training=False))
+    model.reset_metrics()
 
 
 @contextmanager
@@ -360,7 +413,7 @@ def _noticing_ctrl_c(pressed):
         signal.signal(signal.SIGINT, before)
 
 
-def _watcher(metrics, epochs, seconds, saver, pressed):
+def _watcher(metrics, epochs, seconds, saver, pressed, verbose):
     """The Keras callback that collects metrics, shows progress and saves."""
     from tqdm.auto import tqdm
 
@@ -376,7 +429,7 @@ def _watcher(metrics, epochs, seconds, saver, pressed):
                 unit="epoch",
                 desc="Training",
                 leave=False,
-                disable=settings.read().headless,
+                disable=settings.read().headless or not verbose,
                 bar_format="{desc} {percentage:3.0f}% |{bar}| {remaining} left",
             )
 
@@ -392,7 +445,8 @@ def _watcher(metrics, epochs, seconds, saver, pressed):
             for key, value in logs.items():
                 metrics.setdefault(key, []).append(float(value))
             shown = "  ".join(f"{key} {value:.4f}" for key, value in logs.items())
-            self.bar.write(f"epoch {epoch + 1}/{epochs}  {shown}")
+            if verbose:
+                self.bar.write(f"epoch {epoch + 1}/{epochs}  {shown}")
             if not np.isfinite(logs["loss"]):
                 raise TrainingError(
                     f"The loss became {logs['loss']} in epoch {epoch + 1}: the steps were too "
@@ -459,8 +513,6 @@ def _resume(path, model, run):
                 f"{path} belongs to another run: its {key} is {found.get(key)!r}, yours is "
                 f"{mine!r}. Delete it to start again, or name another file."
             )
-    # The optimiser's state has a place to go only once its variables exist.
-    model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:

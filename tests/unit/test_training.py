@@ -53,6 +53,7 @@ def test_a_recipe_learns_and_leaves_the_model_as_it_was_compiled(data, recipe):
     assert list(history.frame().index) == list(range(1, 13))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_history(data):
     first, second = (
         labkit.fit(tiny(data, seed=7), data, epochs=2, recipe="fast", seed=3).metrics
@@ -60,6 +61,14 @@ def test_the_same_seed_gives_the_same_history(data):
     )
     other = labkit.fit(tiny(data, seed=7), data, epochs=2, recipe="fast", seed=4).metrics
     assert first == second != other
+
+
+def test_a_step_is_traced_once(data, monkeypatch):
+    model, traced = tiny(data), []
+    step = model.train_step
+    monkeypatch.setattr(model, "train_step", lambda batch: traced.append(1) or step(batch))
+    labkit.fit(model, data, epochs=1)
+    assert len(traced) == 1
 
 
 def test_validation_is_held_back_from_training_and_can_be_left_out(data):
@@ -148,6 +157,7 @@ def until_epoch(process, epoch):
     raise AssertionError("the process ended early")
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_after_its_last_epoch(home):
     checkpoint = home / "run"
     process = start(checkpoint, 8)
@@ -163,6 +173,7 @@ def test_a_killed_training_resumes_after_its_last_epoch(home):
     assert not list(home.glob(".run*")), "no temporary file is left over"
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_learned(home):
     process = start("", 5000)
     until_epoch(process, 2)
@@ -190,6 +201,7 @@ def test_ctrl_c_that_python_drops_ends_the_training_all_the_same(data):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_resuming_goes_on_where_it_stopped(data, home, capsys):
     through = labkit.fit(tiny(data), data, epochs=4)
     labkit.fit(tiny(data), data, epochs=2, checkpoint=home / "c")
@@ -215,6 +227,7 @@ def test_a_checkpoint_of_another_run_is_refused(data, home):
         labkit.fit(tiny(data), data, epochs=1, checkpoint=path)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_sees_the_pictures_that_an_uninterrupted_one_sees(data, home):
     augment = labkit.data.Augment(shift=1)
     through = labkit.fit(tiny(data), data, epochs=3, augment=augment)
