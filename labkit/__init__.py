@@ -9,7 +9,7 @@ Three nouns carry every lab::
 Importing it takes a fraction of a second: the names below load when they are
 first used. Two things happen at once. The thread pools of TensorFlow and NumPy
 are told how many cores this container may use, because they read that only when
-they start. And the functions ``check`` and ``doctor`` take the names of their
+they start. And the functions ``check``, ``doctor`` and ``sweep`` take the names of their
 modules, which would otherwise depend on what was imported first.
 """
 
@@ -19,15 +19,30 @@ from labkit import machine
 from labkit.check import check, progress
 from labkit.doctor import doctor
 from labkit.errors import LabError
+from labkit.sweep import sweep
 
 _NAMES = {
     "load": "labkit.data",
     "fit": "labkit.training",
+    "load_study": "labkit.sweep",
     "show_source": "labkit.source",
 }
-_MODULES = ("data", "models", "notebooks", "plot", "samples", "settings", "training")
+_MODULES = (
+    *("data", "models", "notebooks", "plot", "samples", "settings", "space", "training"),
+    "widgets",
+)
 
-__all__ = ["LabError", "__version__", "check", "doctor", "keras", "progress", *_NAMES, *_MODULES]
+__all__ = [
+    "LabError",
+    "__version__",
+    "check",
+    "doctor",
+    "keras",
+    "progress",
+    "sweep",
+    *_NAMES,
+    *_MODULES,
+]
 
 machine.limit_threads()
 

@@ -16,6 +16,12 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get the real data sets and weights.")
 app.add_typer(data_app, name="data")
+sweep_app = typer.Typer(
+    no_args_is_help=True,
+    help="Tune across machines: create a study once, then let workers work on it.\n\n"
+    "FILE is Python that defines build, data and space, as labkit.sweep takes them.",
+)
+app.add_typer(sweep_app, name="sweep")
 
 Names = Annotated[
     list[str] | None,
@@ -142,6 +148,60 @@ def mirror(
         print(f"{name:18} {text}")
     if "mirrored" not in outcome.values():
         raise typer.Exit(1)
+
+
+Tuned = Annotated[Path, typer.Argument(help="Python that defines build, data and space.")]
+StudyName = Annotated[str, typer.Option(help="The name of the study.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="A database's URL, or a folder; by default LABKIT_STORAGE, then LABKIT_STUDIES.",
+    ),
+]
+
+
+@sweep_app.command()
+def create(
+    file: Tuned,
+    trials: Annotated[int, typer.Option(min=1, help="How many the study is to have in all.")],
+    study: StudyName = "study",
+    storage: Storage = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of a trial that is not pruned.")] = 5,
+    recipe: Annotated[str, typer.Option(help="classic or fast.")] = "classic",
+    sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+):
+    """Make a study, or give one more trials."""
+    from labkit.sweep import files
+
+    made = files.create(
+        file,
+        trials=trials,
+        study=study,
+        storage=storage,
+        epochs=epochs,
+        recipe=recipe,
+        sampler=sampler,
+        seed=seed,
+    )
+    print(f"{made}\nNow start workers: labkit sweep work {file} --study {study}")
+
+
+@sweep_app.command()
+def work(file: Tuned, study: StudyName = "study", storage: Storage = None):
+    """Train trials of a study until none is left. Start as many of these as you like."""
+    from labkit.sweep import files
+
+    print(files.work(file, study=study, storage=storage))
+
+
+@sweep_app.command()
+def show(study: StudyName = "study", storage: Storage = None):
+    """Show what a study has found so far."""
+    from labkit.sweep import load_study
+
+    found = load_study(study, storage=storage)
+    print(f"{found.table().to_string(index=False)}\n\n{found.explain()}")
 
 
 def _check_names(names):

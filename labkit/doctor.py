@@ -326,7 +326,8 @@ def check_widgets() -> Iterator[Finding]:
 def _variables() -> Iterator[tuple[str, str, str]]:
     for f in fields(settings.Settings):
         name, default = f.metadata["name"], f.metadata["default"]
-        yield name, os.environ.get(name, "").strip() or default, f.metadata["meaning"]
+        value = os.environ.get(name, "").strip() or default
+        yield name, settings.shown(value), f.metadata["meaning"]
 
 
 def _needed() -> list:

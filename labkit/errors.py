@@ -21,5 +21,13 @@ class TrainingError(LabError):
     """A model cannot be trained as asked."""
 
 
+class SpaceError(LabError, ValueError):
+    """A search space has parameters or values that cannot be."""
+
+
+class SweepError(LabError):
+    """A sweep cannot start, or cannot go on."""
+
+
 class NotebookError(LabError):
     """A notebook cannot be run, cleaned or checked."""

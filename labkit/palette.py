@@ -17,3 +17,10 @@ LINE = "#D5DBE1"
 PAPER = "#FFFFFF"
 
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
+
+
+def diverging():
+    """A matplotlib colour map for numbers below and above 0: vermillion, paper, blue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("labkit_diverging", [VERMILLION, PAPER, BLUE])

@@ -509,7 +509,7 @@ def weights(model, *, ax=None):
     kernels = kernel.T.reshape(-1, *shape).mean(axis=-1)
     largest = np.abs(kernels).max()
     names = [f"class {i}" for i in range(len(kernels))]
-    ax, image = _mosaic(kernels, names, 5, ax, _diverging(), (-largest, largest))
+    ax, image = _mosaic(kernels, names, 5, ax, palette.diverging(), (-largest, largest))
     _colour_bar(ax, image, "weight (no unit)")
     return _finish(
         ax,
@@ -559,7 +559,7 @@ def filters(model, *, layer=None, ax=None):
     else:
         kernels = kernels.mean(axis=-1)
         largest = np.abs(kernels).max()
-        ax, image = _mosaic(kernels, numbers, 10, ax, _diverging(), (-largest, largest))
+        ax, image = _mosaic(kernels, numbers, 10, ax, palette.diverging(), (-largest, largest))
         _colour_bar(ax, image, "weight (no unit)" if channels == 1 else "mean weight (no unit)")
         said = f"with weights from {kernels.min():.2f} to {kernels.max():.2f}"
     return _finish(ax, what[0].upper() + what[1:], f"{what}, {said}.")
@@ -823,22 +823,203 @@ def coefficients(names, values, *, ax=None):
         )
     order = np.argsort(-np.abs(values), kind="stable")
     names, values = [str(names[i]) for i in order], values[order]
-    ax = _axes(ax, _WIDTH, 0.4 * len(names) + 1.2)
-    colours = [palette.BLUE if value >= 0 else palette.VERMILLION for value in values]
-    ax.barh(names, values, color=colours, height=0.66)
-    ax.axvline(0, color=palette.INK, lw=1)
     texts = [_plain(value) for value in values]
-    for i, value in enumerate(values):
-        _number(ax, texts[i], value, i)
+    colours = [palette.BLUE if value >= 0 else palette.VERMILLION for value in values]
+    ax = _bars(names, values, texts, colours, ax)
+    ax.axvline(0, color=palette.INK, lw=1)
     ax.margins(x=0.14)
     ax.set_xlabel("coefficient (change of the prediction when the feature grows by 1)")
-    ax.tick_params(axis="y", length=0)
-    ax.invert_yaxis()
     said = [f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
     return _finish(
         ax,
         "Coefficients",
         f"Bars of {len(names)} coefficients, the largest first: {_listed(said)}.",
+    )
+
+
+# --- studies --------------------------------------------------------------------------
+
+
+def optimization_history(studies, *, ax=None):
+    """What each trial of a sweep reached, and the best so far as a line.
+
+    Args:
+        studies: one :class:`labkit.sweep.study.Study`, or a list of at most seven to compare.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The ``Axes``.
+
+    Raises:
+        LabError: a study has no finished trial, or there are more studies than colours.
+
+    Example:
+        >>> labkit.plot.optimization_history([grid, random, tpe]);
+    """
+    studies = list(studies) if isinstance(studies, list | tuple) else [studies]
+    if not 1 <= len(studies) <= len(palette.SERIES):
+        raise LabError(
+            f"{len(studies)} studies cannot be told apart in one figure. "
+            f"Give 1 to {len(palette.SERIES)} of them."
+        )
+    ax = _axes(ax, _WIDTH, 4.4)
+    ax.grid(color=palette.LINE, lw=0.8)
+    said = []
+    for study, colour in zip(studies, palette.SERIES, strict=False):
+        trials = _finished(study)
+        values = np.array([trial.value for trial in trials])
+        numbers = np.array([trial.number for trial in trials])
+        best = np.maximum.accumulate(values)
+        ax.plot(numbers, values, "o", color=colour, ms=5, alpha=0.45, mec="none")
+        ax.step(numbers, best, where="post", color=colour, lw=2.2, label=study.name)
+        pruned = [t for t in study.trials if t.state.name == "PRUNED"]
+        if pruned:
+            last = [t.intermediate_values[t.last_step] for t in pruned]
+            ax.plot([t.number for t in pruned], last, "x", color=colour, ms=5, alpha=0.45)
+        said.append(
+            f"{study.name}: {_count(len(trials), 'finished trial')} and {len(pruned)} pruned, "
+            f"the best {best[-1]:.3g} in trial {numbers[values.argmax()]}"
+        )
+    if len(studies) > 1:
+        ax.legend(**_LEGEND)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    ax.set(xlabel="trial (dots finished, crosses pruned, line: best so far)")
+    ax.set_ylabel("validation accuracy")
+    return _finish(
+        ax,
+        f"Trials of {studies[0].name}" if len(studies) == 1 else "Searches compared",
+        f"Validation accuracy of each trial, and the best so far. {'; '.join(said)}.",
+    )
+
+
+def param_importances(study, *, ax=None):
+    """How much each parameter of a sweep matters, as bars; see ``Study.importances``.
+
+    Args:
+        study: a :class:`labkit.sweep.study.Study` with at least twenty finished trials.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The ``Axes``.
+
+    Raises:
+        SweepError: there are fewer.
+
+    Example:
+        >>> labkit.plot.param_importances(study);
+    """
+    shares = study.importances()
+    names, values = list(shares), list(shares.values())
+    texts = [f"{value:.0%}" for value in values]
+    ax = _bars(names, values, texts, palette.BLUE, ax)
+    ax.margins(x=0.1)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("share of the differences in accuracy")
+    said = [f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
+    return _finish(
+        ax,
+        "What mattered most",
+        f"Bars of the importance of {_count(len(names), 'parameter')}: {_listed(said)}.",
+    )
+
+
+def parallel_coordinate(study, *, ax=None):
+    """Each finished trial of a sweep as a line through its parameters to its accuracy.
+
+    Args:
+        study: a :class:`labkit.sweep.study.Study`.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The ``Axes``.
+
+    Raises:
+        LabError: no trial has finished.
+
+    Example:
+        >>> labkit.plot.parallel_coordinate(study);
+    """
+    trials = sorted(_finished(study), key=lambda trial: trial.value)
+    names = list(trials[-1].params)
+    values = np.array([trial.value for trial in trials])
+    low, high = values.min(), values.max()
+    heights = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    ax = _axes(ax, _WIDTH, 4.8)
+    from matplotlib import colormaps
+
+    for trial, height in zip(trials, heights, strict=True):
+        ys = [_height(trial.distributions[name], trial.params[name]) for name in names]
+        best = trial is trials[-1]
+        ax.plot(
+            range(len(names) + 1),
+            [*ys, height],
+            color=palette.VERMILLION if best else colormaps["cividis"](0.9 - 0.9 * height),
+            lw=2.6 if best else 1.2,
+            alpha=1 if best else 0.6,
+            zorder=3 if best else 2,
+        )
+    ends = [_ends(trials[-1].distributions[name]) for name in names]
+    for x, (bottom, top) in enumerate([*ends, (f"{low:.3g}", f"{high:.3g}")]):
+        ax.axvline(x, color=palette.GREY, lw=0.8)
+        for y, text, vertical in ((-0.03, bottom, "top"), (1.03, top, "bottom")):
+            ax.text(x, y, text, ha="center", va=vertical, fontsize=_SMALL, color=palette.GREY)
+    ax.set_xticks(range(len(names) + 1), [*names, "accuracy"], fontsize=_TEXT)
+    ax.tick_params(axis="x", length=0, pad=16)
+    ax.set_yticks([])
+    ax.set_ylim(-0.02, 1.02)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    best = _listed([f"{name} {_value(trials[-1].params[name])}" for name in names])
+    return _finish(
+        ax,
+        f"{_count(len(trials), 'trial')} of {study.name}; the best is drawn thick",
+        f"{_count(len(trials), 'line')} through {_count(len(names), 'parameter')} to the "
+        f"validation accuracy, from {low:.3g} to {high:.3g}. The best has {best}.",
+        pad=24,
+    )
+
+
+def intermediate_values(study, *, ax=None):
+    """The learning curves of all trials of a sweep: validation accuracy after each epoch.
+
+    Args:
+        study: a :class:`labkit.sweep.study.Study`.
+        ax: where to draw; None makes a new figure.
+
+    Returns:
+        The ``Axes``.
+
+    Raises:
+        LabError: no trial has finished an epoch.
+
+    Example:
+        >>> labkit.plot.intermediate_values(study);
+    """
+    trials = [trial for trial in study.trials if trial.intermediate_values]
+    if not trials:
+        raise LabError(f"No trial of {study.name!r} has finished an epoch yet. Let it go on.")
+    best = max(trials, key=lambda trial: -1 if trial.value is None else trial.value)
+    ax = _axes(ax, _WIDTH, 4.4)
+    ax.grid(color=palette.LINE, lw=0.8)
+    kinds = {
+        "pruned": ([t for t in trials if t.state.name == "PRUNED"], palette.GREY, 1.2),
+        "finished": ([t for t in trials if t.value is not None], palette.SKY, 1.4),
+        "the best": ([best] if best.value is not None else [], palette.VERMILLION, 2.6),
+    }
+    for label, (some, colour, width) in kinds.items():
+        for i, trial in enumerate(some):
+            steps = sorted(trial.intermediate_values)
+            values = [trial.intermediate_values[step] for step in steps]
+            name = label if i == 0 else None
+            ax.plot(steps, values, color=colour, lw=width, marker="o", ms=3, label=name)
+    ax.legend(**_LEGEND)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    ax.set(xlabel="epoch", ylabel="validation accuracy")
+    pruned = len(kinds["pruned"][0])
+    return _finish(
+        ax,
+        f"Learning curves of {_count(len(trials), 'trial')}",
+        f"Validation accuracy after each epoch of {_count(len(trials), 'trial')}, {pruned} of them "
+        f"pruned. The best is trial {best.number}.",
     )
 
 
@@ -893,6 +1074,21 @@ def _send_alt_texts():
     draw = formatters["image/png"].pop(Figure, None)
     if draw is not None:
         formatters["text/html"].for_type(Figure, lambda figure: _html(figure, draw(figure)))
+
+
+def as_html(figure) -> str:
+    """A figure as an HTML picture with its alt text, for pages and panels.
+
+    Args:
+        figure: a matplotlib ``Figure``; it need not be pyplot's.
+
+    Example:
+        >>> as_html(labkit.plot.pictures(data.x_test[0]).figure)[:9]
+        '<img alt='
+    """
+    png = BytesIO()
+    figure.savefig(png, format="png")
+    return _html(figure, b64encode(png.getvalue()).decode())
 
 
 def _html(figure, drawn):
@@ -1015,11 +1211,15 @@ def _rgb(picture):
     return np.clip(np.broadcast_to(picture, (*picture.shape[:2], 3)), 0, 1)
 
 
-def _diverging():
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = [palette.VERMILLION, palette.PAPER, palette.BLUE]
-    return LinearSegmentedColormap.from_list("labkit_diverging", colours)
+def _bars(names, values, texts, colours, ax):
+    """A bar for each name, the first at the top, with its number at its end."""
+    ax = _axes(ax, _WIDTH, 0.4 * len(names) + 1.2)
+    ax.barh(names, values, color=colours, height=0.66)
+    for i, (value, text) in enumerate(zip(values, texts, strict=True)):
+        _number(ax, text, value, i)
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    return ax
 
 
 def _colour_bar(ax, image, label):
@@ -1074,6 +1274,34 @@ def _layer(model, name):
         f"{', '.join(layer.name for layer in model.layers)}. Name one of them with layer=, or "
         "build one with models.cnn(data)."
     )
+
+
+def _finished(study):
+    """The trials of a study that ran to the end."""
+    trials = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    if not trials:
+        raise LabError(f"No trial of {study.name!r} has finished yet. Let it go on.")
+    return trials
+
+
+def _height(distribution, value):
+    """Where a value lies in its range, from 0 to 1."""
+    if hasattr(distribution, "choices"):
+        return distribution.choices.index(value) / max(1, len(distribution.choices) - 1)
+    scale = math.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    return (scale(value) - low) / (high - low)
+
+
+def _ends(distribution):
+    """The two ends of a range, in words."""
+    if hasattr(distribution, "choices"):
+        return str(distribution.choices[0]), str(distribution.choices[-1])
+    return _value(distribution.low), _value(distribution.high)
+
+
+def _value(value):
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _need_classes(data):

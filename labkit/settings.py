@@ -8,6 +8,7 @@ them with their values.
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -39,6 +40,17 @@ class Settings:
         str(Path(platformdirs.user_data_dir("labkit")) / "progress.json"),
         "the file that remembers solved exercises; on a pod, put it on the volume",
     )
+    studies: Path = _variable(
+        "LABKIT_STUDIES",
+        str(Path(platformdirs.user_data_dir("labkit")) / "studies"),
+        "the folder of the sweeps' journals; on a pod, put it on the volume",
+    )
+    storage: str = _variable(
+        "LABKIT_STORAGE",
+        "",
+        "the URL of a database for studies that several machines share; "
+        "without one they go to LABKIT_STUDIES",
+    )
     headless: bool = _variable(
         "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"
     )
@@ -69,6 +81,19 @@ def read(environ=None) -> Settings:
         else:
             values[f.name] = text
     return Settings(**values)
+
+
+def shown(text: str) -> str:
+    """``text`` for people: an address without the user, password and options it may carry.
+
+    Example:
+        >>> shown("postgresql+psycopg://user:secret@db/studies")
+        'postgresql+psycopg://db/studies'
+    """
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

@@ -1,0 +1,77 @@
+"""Real services, started for the tests on loopback and stopped after them."""
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+
+class PostgreSQL:
+    """A PostgreSQL server of its own, in a folder, on a free port of loopback."""
+
+    def __init__(self, folder: Path):
+        # Debian and Ubuntu keep a server's programs out of the PATH.
+        programs = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+        if found := shutil.which("createdb"):
+            programs.append(Path(found).parent)
+        if not programs:
+            pytest.fail("PostgreSQL is missing. On Debian and Ubuntu: apt install postgresql")
+        self.programs = programs[0]
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        # PostgreSQL refuses to run as root.
+        self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        if os.geteuid() == 0:
+            shutil.chown(folder, self.user)
+            for parent in folder.parents:
+                if parent != Path("/tmp") and parent.stat().st_uid == 0 and parent != Path("/"):
+                    parent.chmod(parent.stat().st_mode | 0o011)
+        self._call("initdb", "-D", folder / "db", "-A", "trust", "-U", "labkit", "-N")
+
+    @property
+    def url(self):
+        return f"postgresql+psycopg://labkit@127.0.0.1:{self.port}/studies"
+
+    def create(self, name):
+        self._call("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "labkit", name)
+
+    def start(self):
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        log = self.folder / "log"
+        self._call("pg_ctl", "-D", self.folder / "db", "-l", log, "-o", options, "-w", "start")
+
+    def kill(self):
+        """As a power cut does."""
+        pid = int((self.folder / "db" / "postmaster.pid").read_text().split()[0])
+        os.killpg(os.getpgid(pid), signal.SIGKILL)
+        time.sleep(0.5)
+
+    def stop(self):
+        self._call("pg_ctl", "-D", self.folder / "db", "-m", "fast", "-w", "stop")
+
+    def _call(self, program, *arguments):
+        command = [self.programs / program, *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", self.user, "--", *command]
+        subprocess.run(
+            [str(word) for word in command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp"
+        )
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+    server.start()
+    try:
+        server.create("studies")
+        yield server
+    finally:
+        server.stop()
