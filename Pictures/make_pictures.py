@@ -2155,6 +2155,145 @@ def opening_closing():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab 09
+
+
+# How good a trial is, a sketch: one hyperparameter matters much, the other hardly at all.
+PEAK, PEAK_WIDTH, SLOPE = 0.66, 0.09, 0.06
+
+
+def trial_score(matters, hardly):
+    """The score of a trial from the two hyperparameters, each from 0 to 1."""
+    return 0.2 + 0.74 * np.exp(-(((matters - PEAK) / PEAK_WIDTH) ** 2) / 2) + SLOPE * hardly
+
+
+def nine_on_a_grid() -> np.ndarray:
+    """Three values of each, every combination: ``(9, 2)``."""
+    values = np.array([1, 3, 5]) / 6
+    return np.array([(a, b) for b in values for a in values])
+
+
+def nine_by_chance() -> np.ndarray:
+    """Nine random places that keep a little apart, as one draws them to be seen: ``(9, 2)``."""
+    rng = np.random.default_rng(5)
+    across = (np.arange(9) + rng.uniform(0.2, 0.8, 9)) / 9
+    return np.stack([across, (rng.permutation(9) + rng.uniform(0.4, 0.8, 9)) / 9.6], axis=1)
+
+
+@picture(
+    "lab09-grid-random.png",
+    labs="09",
+    alt="A grid of nine trials and nine random trials over two hyperparameters, of which only one "
+    "matters. The grid tries three values of the one that matters, three times each. Chance tries "
+    "nine different values of it, and one of them comes close to the peak.",
+)
+def grid_random():
+    ax = page(
+        970,
+        "Nine trials: a grid, and chance",
+        "A sketch. One hyperparameter matters much, the other hardly at all; nobody knows which.",
+    )
+    sides = [("a grid", nine_on_a_grid(), BLUE), ("by chance", nine_by_chance(), VERMILLION)]
+    side, floor = 500, 330
+    for k, (name, trials, colour) in enumerate(sides):
+        x, y = 180 + 740 * k, 370
+        over = chart(x, 190, side, floor - 190, (0, 1), (0.15, 1.05))
+        inside = chart(x, y, side, 430, (0, 1), (0, 1))
+        at = np.linspace(0, 1, 201)
+        values = trial_score(trials[:, 0], trials[:, 1])
+        best = int(values.argmax())
+        line(ax, [(x, floor), (x + side, floor)], GREY, 3)
+        line(ax, over(at, trial_score(at, 0.5)), GREEN, 6)
+        square(ax, x, y, side, 430, mix(GREY, 0.05), edge=GREY, width=3, zorder=0.5)
+        for i, place in enumerate(trials):
+            (dot,) = inside([place[0]], [place[1]])
+            (top,) = over([place[0]], [trial_score(place[0], 0.5)])
+            line(ax, [dot, (dot[0], floor)], mix(colour, 0.45), 3, zorder=0.8)
+            circle(ax, *top, 9, colour, fill=1, width=0, zorder=3)
+            circle(ax, *dot, 17 if i == best else 13, colour, fill=1, width=0, zorder=3)
+            if i == best:
+                circle(ax, *dot, 27, colour, fill=0, width=5, zorder=2)
+        write(ax, x + side / 2, 166, name, HEAD, colour, bold=True)
+        different = len(np.unique(trials[:, 0].round(6)))
+        write(ax, x + side / 2, y + 462, "the hyperparameter that matters", SMALL, GREY)
+        text = f"{different} different values of it, the best score {number(values[best])}"
+        write(ax, x + side / 2, y + 500, text, BODY, bold=True)
+        upright(ax, x - 34, y + 215, "the one that hardly matters")
+        upright(ax, x - 34, 260, "score")
+    band(ax, 902, 50)
+    note = "After Bergstra and Bengio (2012). Lines mark values that were tried, rings the best."
+    write(ax, 800, 927, note, SMALL)
+    return ax.figure
+
+
+RUNGS, THIRD = (1, 3, 9), 3  # the epochs after which trials are compared; one in three goes on
+
+
+def halving_curves() -> np.ndarray:
+    """The score of nine trials after each of nine epochs, a sketch: ``(9, 10)`` from epoch 0."""
+    epochs = np.arange(10)
+    tops = np.array([0.93, 0.86, 0.89, 0.78, 0.7, 0.6, 0.48, 0.36, 0.24])
+    speeds = np.array([0.75, 0.85, 0.6, 0.62, 0.55, 0.6, 0.5, 0.5, 0.5])
+    return 0.1 + (tops[:, None] - 0.1) * (1 - np.exp(-speeds[:, None] * epochs))
+
+
+def halving(scores: np.ndarray) -> list[int]:
+    """How many epochs each trial is given when the best third goes on at each rung."""
+    alive, given = list(range(len(scores))), [0] * len(scores)
+    for rung in RUNGS:
+        for trial in alive:
+            given[trial] = rung
+        alive.sort(key=lambda trial: -scores[trial, rung])
+        alive = alive[: max(1, len(alive) // THIRD)]
+    return given
+
+
+@picture(
+    "lab09-halving.png",
+    labs="09",
+    alt="Nine trials train for one epoch. The best three of them go on until epoch three, and the "
+    "best of these goes on until epoch nine. That is 21 epochs, where training all nine to the end "
+    "would take 81.",
+)
+def successive_halving():
+    ax = page(
+        880,
+        "Successive halving, a sketch",
+        "All begin. Only the best third goes on, after one epoch and again after three.",
+    )
+    scores = halving_curves()
+    given = halving(scores)
+    place = chart(150, 200, 1100, 520, (0, 9), (0, 1))
+    for rung in RUNGS:
+        (foot,) = place([rung], [0])
+        line(ax, [(foot[0], 200), foot], LINE, 4, dashed=rung < RUNGS[-1])
+        write(ax, foot[0], foot[1] + 30, f"{rung}", SMALL, GREY)
+        count = sum(epochs >= rung for epochs in given)
+        text = f"{count} trial{'s' if count > 1 else ''}"
+        write(ax, foot[0], 176, text, BODY, bold=True)
+    line(ax, place([0, 0, 9], [1, 0, 0]), GREY, 3)
+    for curve, epochs in sorted(zip(scores, given, strict=True), key=lambda pair: pair[1]):
+        colour = VERMILLION if epochs == RUNGS[-1] else BLUE if epochs == RUNGS[1] else GREY
+        line(ax, place(range(epochs + 1), curve[: epochs + 1]), colour, 7, zorder=2)
+        (end,) = place([epochs], [curve[epochs]])
+        circle(ax, *end, 11, colour, fill=1, width=0, zorder=3)
+    write(ax, 700, 776, "epochs", SMALL, GREY)
+    upright(ax, 106, 460, "validation accuracy")
+    for epoch, score, text, colour in [
+        (9, scores[0, 9], "the best", VERMILLION),
+        (3, scores[1:3, 3].mean(), "2 stop here", BLUE),
+        (1, scores[3:, 1].mean(), "6 stop here", GREY),
+    ]:
+        (end,) = place([epoch], [score])
+        write(ax, end[0] + 34, end[1], text, BODY, colour, bold=True, ha="left")
+    band(ax, 806, 52)
+    sums = [given.count(rung) * rung for rung in RUNGS]
+    parts = " + ".join(f"{given.count(rung)} × {rung}" for rung in RUNGS)
+    note = f"{parts} = {sum(sums)} epochs, where all nine to the end take {len(given) * RUNGS[-1]}."
+    write(ax, 800, 832, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 
@@ -2219,6 +2358,8 @@ def readme() -> bytes:
         "What the labs show. `make_pictures.py` draws all of it and writes this table: change the",
         "script, run `python Pictures/make_pictures.py`, and commit both. `take_screenshot.py`",
         "takes [jupyterlab.png](jupyterlab.png), which lab 00 shows; it needs Chromium.",
+        "[tuner.png](tuner.png), in the project's README, comes from the browser tests:",
+        "it is their `build/screenshots/tuner-light.png`.",
         "",
         "| file | alt text | used in lab |",
         "| --- | --- | --- |",
