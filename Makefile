@@ -4,15 +4,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Trust what the system trusts, as pip does: a company's own certificate authority, say.
 export UV_SYSTEM_CERTS ?= 1
-SAMPLE := LABKIT_DATA=sample LABKIT_HEADLESS=1
+# A folder of their own for studies: what someone tuned by hand does not belong in a lab's outputs.
+HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES=$(CURDIR)/build/studies
+SAMPLE := LABKIT_DATA=sample $(HEADLESS)
 # Two processes of one thread each get more done than two of two.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-upkeep test-browser test-real notebooks pictures bench lock clean
+.PHONY: help setup lab run test test-upkeep test-browser test-services test-real notebooks pictures bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## make the environment in .venv; the others call it when needed
 
@@ -39,7 +41,7 @@ test: $(READY) ## unit tests, then every lab against its committed outputs and s
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal \
-	  tests/notebooks tests/unit
+	  -m "not slow" tests/notebooks tests/unit
 	@$(BIN)/python -m tests.notebooks.judged build/judged
 	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(ONE_THREAD) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
@@ -50,7 +52,12 @@ test-upkeep: $(READY) ## the pictures against what draws them; nbval against wha
 
 test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt install chromium)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'
-	@$(SAMPLE) $(BIN)/python -m pytest tests/browser
+	@LABKIT_DATA=$${LABKIT_DATA:-sample} $(HEADLESS) $(BIN)/python -m pytest tests/browser
+
+test-services: $(READY) ## sweeps through kills and outages, slow tests; needs PostgreSQL
+	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow \
+	  tests/unit tests/notebooks
+	@$(SAMPLE) $(BIN)/python -m pytest tests/services
 
 test-real: $(READY) ## accuracies on the real data; needs LABKIT_DATA
 	@LABKIT_HEADLESS=1 $(BIN)/python -m pytest tests/real
@@ -61,9 +68,11 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure recipes and pipeline on the real data: both sides and the ratio
+bench: $(READY) ## measure recipes, pipeline and sweeps on the real data: both sides, the ratio
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/sweeps.py
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \

@@ -38,6 +38,7 @@ def test_the_network_is_really_cut_off():
     assert without_network("-c", program).stdout.strip() == "101", "network is unreachable"
 
 
+@pytest.mark.slow
 def test_a_lab_runs_without_network(tmp_path):
     """With an empty cache and nothing forbidden: labkit has to find out by itself."""
     env = {

@@ -64,6 +64,7 @@ def test_the_official_file_is_downloaded_once_and_then_comes_from_the_cache(offi
     assert "SAMPLE" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_thirty_processes_make_one_download(home):
     raw, parts = digits()
     server = LabServer(mirror_of(raw), pause=0.1)
@@ -163,6 +164,7 @@ def test_a_file_that_is_longer_than_it_should_be_is_cut_off(official):
     assert server.sent["/mnist.npz"] < len(raw) + (8 << 20), "reading stopped"
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again(official):
     raw, _ = digits()
     server = LabServer({"/mnist.npz": raw}, status=503)

@@ -171,6 +171,7 @@ print(names.count("tf_Compute"), len(names))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
 def test_tensorflow_starts_as_many_threads_as_it_is_told():
     def threads(count):

@@ -26,6 +26,7 @@ def write(home):
     return write
 
 
+@pytest.mark.slow
 def test_run_ends_in_a_table_and_a_gallery_even_when_a_lab_fails(write, home):
     write("01-good", "1 + 1")
     write("02-bad", "x = 1", "x / 0", "print('never')")

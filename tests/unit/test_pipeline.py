@@ -106,6 +106,7 @@ def test_a_keras_layer_changes_pictures_too(pictures):
     assert (sums == np.sort(pictures.reshape(40, -1).sum(axis=1, dtype=float))).all()
 
 
+@pytest.mark.slow
 def test_the_fast_recipe_shifts_unless_told_otherwise():
     data = labkit.load("mnist", limit=200)
 

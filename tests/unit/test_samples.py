@@ -115,6 +115,7 @@ def test_a_digit_follows_the_convention_of_mnist():
         assert middle == pytest.approx([13.5, 13.5], abs=0.75)
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bits():
     code = (
         "import json, sys; sys.path.insert(0, 'tests/unit'); import test_samples as t;"

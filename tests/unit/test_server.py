@@ -42,7 +42,9 @@ def status(address):
         return error.code
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_lab_answers_only_with_its_token_and_stops_cleanly(lab, stop):
     process, line = lab()
     found = re.search(r"(http://127\.0\.0\.1:\d+)/lab/tree/(\S+)\?token=(\S+)", line)
@@ -60,6 +62,7 @@ def test_lab_answers_only_with_its_token_and_stops_cleanly(lab, stop):
     assert not [s for s in servers if s.is_running() and s.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_no_obstacle(lab):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
