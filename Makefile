@@ -68,10 +68,11 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure recipes, pipeline and sweeps on the real data: both sides, the ratio
+bench: $(READY) ## measure recipes, pipelines and sweeps on the real data: both sides, the ratio
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/passes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/sweeps.py
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml

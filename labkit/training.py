@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from labkit import backend, settings
-from labkit.data.pipeline import Augment, batches
+from labkit.data.pipeline import Augment, batches, single_pass
 from labkit.errors import TrainingError
 
 RECIPES = ("classic", "fast")
 _CLASSIC_BATCH = 32
+_JUDGED_BATCH = 100
 _ENDING = ".weights.h5"  # Keras reads and writes weights under this ending only
 
 
@@ -193,9 +194,12 @@ def fit(
             "steps_per_epoch": len(train[0]) // batch_size,
             "shuffle": False,  # the stream is shuffled already
         }
-        train = None  # the stream has its own copy, and large sets fill the memory
     else:
-        shown = {"x": train[0], "y": targets[0], "batch_size": batch_size}
+        shown = {"x": single_pass(train[0], targets[0], batch_size=batch_size, shuffle=True)}
+    train = None  # the pipeline has its own copy, and large sets fill the memory
+    judge = None
+    if validation:
+        judge = single_pass(held_back[0], targets[1], batch_size=_JUDGED_BATCH, shuffle=False)
 
     def seconds():
         return before + time.perf_counter() - started
@@ -210,8 +214,7 @@ def fit(
                     **shown,
                     epochs=epochs,
                     initial_epoch=first,
-                    validation_data=(held_back[0], targets[1]) if validation else None,
-                    validation_batch_size=100,
+                    validation_data=judge,
                     callbacks=[watcher, *callbacks],
                     verbose=0,
                 )

@@ -156,8 +156,7 @@ def batches(x, y, *, batch_size: int = 32, augment=None, seed: int = 0, first_ep
     An epoch is ``len(x) // batch_size`` batches in an order of its own; what is left over
     of it comes up in another epoch. Order and changes follow from ``seed`` and the
     number of the batch alone, so that training which goes on at ``first_epoch`` sees what
-    it would have seen. For pictures that are not changed, hand the arrays to ``fit``
-    as they are: that is faster.
+    it would have seen. For pictures that are not changed :func:`single_pass` is faster.
 
     Args:
         x: pictures, ``(n, height, width, channels)``, ``uint8``.
@@ -207,3 +206,58 @@ def batches(x, y, *, batch_size: int = 32, augment=None, seed: int = 0, first_ep
 
     stream = tf.data.Dataset.counter(start=first_epoch * steps)
     return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def single_pass(x, y, *, batch_size: int, shuffle: bool):
+    """What Keras makes of arrays, in the same order, without the waiting.
+
+    At the end of an epoch TensorFlow stops the thread that tunes the pipeline. The thread looks
+    whether it is to stop a moment before it is told so, and then sleeps out its time, which grows
+    with the length of the epoch. On two busy cores that is a quarter of a short training. So
+    nothing is tuned here: ``benchmarks/passes.py`` compares the speed.
+
+    Args:
+        x: examples, ``(n, …)``.
+        y: one label, or one row, for each.
+        batch_size: how many examples a batch has; the last one has what is left over.
+        shuffle: another order each time that the dataset is iterated over, which follows
+            from ``keras.utils.set_random_seed``.
+
+    Returns:
+        A ``tf.data.Dataset`` of pairs ``(examples, labels)`` that ends after ``n`` examples.
+
+    Example:
+        >>> data = single_pass(data.x_test, data.y_test, batch_size=100, shuffle=False)
+        >>> len(data)
+        100
+    """
+    floats = backend.keras().config.floatx()
+    import tensorflow as tf
+
+    whole, rest = divmod(len(x), batch_size)
+    with tf.device("CPU"):
+        arrays = tuple(tf.constant(a, floats if a.dtype.kind == "f" else None) for a in (x, y))
+
+    def order(_):
+        places = tf.range(len(x), dtype="int64")
+        return tf.random.shuffle(places) if shuffle else places
+
+    def cut(places):
+        full = tf.reshape(places[: whole * batch_size], [whole, batch_size])
+        batches = tf.data.Dataset.from_tensor_slices(full)
+        if rest:
+            left = tf.data.Dataset.from_tensors(places[whole * batch_size :])
+            batches = batches.concatenate(left)
+        return batches
+
+    def gather(places, arrays):
+        return tuple(tf.gather(array, places) for array in arrays)
+
+    places = tf.data.Dataset.range(1).map(order).flat_map(cut)
+    data = tf.data.Dataset.zip(places, tf.data.Dataset.from_tensors(arrays).repeat()).map(gather)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    # As Keras does: a shuffled dataset cannot be taken apart and put together again.
+    options.experimental_optimization.apply_default_optimizations = False
+    size = tf.data.experimental.assert_cardinality(whole + bool(rest))
+    return data.apply(size).prefetch(2).with_options(options)

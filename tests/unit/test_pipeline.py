@@ -5,7 +5,7 @@ import pytest
 
 import labkit
 from labkit import models
-from labkit.data.pipeline import Augment, batches
+from labkit.data.pipeline import Augment, batches, single_pass
 from labkit.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -29,6 +29,32 @@ def test_an_epoch_shows_every_picture_once_in_a_new_order():
     first, second = shown[:50], shown[50:]
     assert sorted(first) == sorted(second) == list(range(50))
     assert first != second and first != sorted(first)
+
+
+def test_a_pass_shows_every_example_once_in_a_new_order_and_ends():
+    x, y = np.arange(25.0)[:, None], np.arange(25)
+    data = single_pass(x, y, batch_size=10, shuffle=True)
+    passes = [[int(v) for _, labels in data for v in labels] for _ in range(2)]
+    assert sorted(passes[0]) == sorted(passes[1]) == list(range(25))
+    assert passes[0] != passes[1]
+    in_order = list(single_pass(x, y, batch_size=10, shuffle=False))
+    assert [len(labels) for _, labels in in_order] == [10, 10, 5]
+    assert in_order[2][0].numpy().ravel().tolist() == [20, 21, 22, 23, 24]
+    assert in_order[0][0].dtype == "float32"
+
+
+def test_a_pass_trains_exactly_as_keras_does_with_arrays():
+    data = labkit.load("mnist", limit=130)
+
+    def losses(by_keras):
+        labkit.keras.utils.set_random_seed(1)
+        model, x, y = models.mlp(data, units=(8,)), data.x_train, data.y_train
+        if by_keras:
+            return model.fit(x, y, batch_size=32, epochs=3, verbose=0).history["loss"]
+        shown = single_pass(x, y, batch_size=32, shuffle=True)
+        return model.fit(shown, epochs=3, verbose=0).history["loss"]
+
+    assert losses(by_keras=False) == losses(by_keras=True)
 
 
 def test_the_same_seed_shows_the_same_and_a_later_start_goes_on(pictures):
