@@ -2226,52 +2226,51 @@ def grid_random():
     return ax.figure
 
 
-RUNGS, THIRD = (1, 3, 9), 3  # the epochs after which trials are compared; one in three goes on
+RUNGS = (2, 4, 8)  # the epochs after which trials are compared; the last one ends them
 
 
 def halving_curves() -> np.ndarray:
-    """The score of nine trials after each of nine epochs, a sketch: ``(9, 10)`` from epoch 0."""
-    epochs = np.arange(10)
-    tops = np.array([0.93, 0.86, 0.89, 0.78, 0.7, 0.6, 0.48, 0.36, 0.24])
-    speeds = np.array([0.75, 0.85, 0.6, 0.62, 0.55, 0.6, 0.5, 0.5, 0.5])
+    """The score of eight trials after each of eight epochs, a sketch: ``(8, 9)`` from epoch 0."""
+    epochs = np.arange(9)
+    tops = np.array([0.93, 0.83, 0.79, 0.72, 0.6, 0.48, 0.36, 0.24])
+    speeds = np.array([0.6, 0.75, 0.5, 0.45, 0.35, 0.4, 0.4, 0.4])
     return 0.1 + (tops[:, None] - 0.1) * (1 - np.exp(-speeds[:, None] * epochs))
 
 
 def halving(scores: np.ndarray) -> list[int]:
-    """How many epochs each trial is given when the best third goes on at each rung."""
+    """How many epochs each trial is given when the better half goes on at each rung."""
     alive, given = list(range(len(scores))), [0] * len(scores)
     for rung in RUNGS:
         for trial in alive:
             given[trial] = rung
         alive.sort(key=lambda trial: -scores[trial, rung])
-        alive = alive[: max(1, len(alive) // THIRD)]
+        alive = alive[: len(alive) // 2]
     return given
 
 
 @picture(
     "lab09-halving.png",
     labs="09",
-    alt="Nine trials train for one epoch. The best three of them go on until epoch three, and the "
-    "best of these goes on until epoch nine. That is 21 epochs, where training all nine to the end "
-    "would take 81.",
+    alt="Eight trials train for two epochs. The better four of them go on until epoch four, and "
+    "the better two of these until epoch eight. That is 32 epochs, where training all eight to the "
+    "end would take 64.",
 )
 def successive_halving():
     ax = page(
         880,
         "Successive halving, a sketch",
-        "All begin. Only the best third goes on, after one epoch and again after three.",
+        "All begin. Only the better half goes on, after two epochs and again after four.",
     )
     scores = halving_curves()
     given = halving(scores)
-    place = chart(150, 200, 1100, 520, (0, 9), (0, 1))
+    place = chart(150, 200, 1100, 520, (0, 8), (0, 1))
     for rung in RUNGS:
         (foot,) = place([rung], [0])
         line(ax, [(foot[0], 200), foot], LINE, 4, dashed=rung < RUNGS[-1])
         write(ax, foot[0], foot[1] + 30, f"{rung}", SMALL, GREY)
         count = sum(epochs >= rung for epochs in given)
-        text = f"{count} trial{'s' if count > 1 else ''}"
-        write(ax, foot[0], 176, text, BODY, bold=True)
-    line(ax, place([0, 0, 9], [1, 0, 0]), GREY, 3)
+        write(ax, foot[0], 176, f"{count} trials", BODY, bold=True)
+    line(ax, place([0, 0, 8], [1, 0, 0]), GREY, 3)
     for curve, epochs in sorted(zip(scores, given, strict=True), key=lambda pair: pair[1]):
         colour = VERMILLION if epochs == RUNGS[-1] else BLUE if epochs == RUNGS[1] else GREY
         line(ax, place(range(epochs + 1), curve[: epochs + 1]), colour, 7, zorder=2)
@@ -2280,16 +2279,17 @@ def successive_halving():
     write(ax, 700, 776, "epochs", SMALL, GREY)
     upright(ax, 106, 460, "validation accuracy")
     for epoch, score, text, colour in [
-        (9, scores[0, 9], "the best", VERMILLION),
-        (3, scores[1:3, 3].mean(), "2 stop here", BLUE),
-        (1, scores[3:, 1].mean(), "6 stop here", GREY),
+        (8, scores[0, 8], "the best", VERMILLION),
+        (4, scores[2:4, 4].mean(), "2 stop here", BLUE),
+        (2, scores[4:, 2].mean(), "4 stop here", GREY),
     ]:
         (end,) = place([epoch], [score])
         write(ax, end[0] + 34, end[1], text, BODY, colour, bold=True, ha="left")
     band(ax, 806, 52)
     sums = [given.count(rung) * rung for rung in RUNGS]
     parts = " + ".join(f"{given.count(rung)} × {rung}" for rung in RUNGS)
-    note = f"{parts} = {sum(sums)} epochs, where all nine to the end take {len(given) * RUNGS[-1]}."
+    full = len(given) * RUNGS[-1]
+    note = f"{parts} = {sum(sums)} epochs, where all eight to the end take {full}."
     write(ax, 800, 832, note, BODY)
     return ax.figure
 

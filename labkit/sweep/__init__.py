@@ -29,7 +29,8 @@ def sweep(
     """Train many models with different parameters, and find the best ones.
 
     A trial builds a model, trains it with :func:`labkit.fit` and is judged by its accuracy
-    on examples held back from the training part; the test part is never looked at. Which
+    on examples held back from the training part, after its best epoch, whose weights it
+    keeps; the test part is never looked at. Which
     parameters are tried next depends on how the ones before did (the tree-structured
     Parzen estimator; Bergstra et al., 2011,
     https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization).
@@ -56,8 +57,8 @@ def sweep(
             ``.journal`` file; or the URL of a database that several machines reach, such as
             ``postgresql+psycopg://user@host/name``.
         sampler: "tpe", "random", or "grid": the finest grid of at most ``trials`` points.
-        pruner: "halving" ends a trial after 1, 3, 9, … epochs unless it is among the best
-            third there (asynchronous successive halving; Li et al., 2020,
+        pruner: "halving" ends a trial after 2, 4, 8, … epochs unless it is in the better half
+            there (asynchronous successive halving; Li et al., 2020,
             https://arxiv.org/abs/1810.05934); ``None`` ends none; or a pruner of Optuna.
         validation: the share of the training part that judges.
         seed: of the split, of what is drawn, and of each training.

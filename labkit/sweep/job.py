@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from labkit import backend
 from labkit import space as spaces
 from labkit.errors import SweepError
 from labkit.settings import shown
 from labkit.sweep import slots
 from labkit.sweep.storage import connect, is_database, patiently, place
-from labkit.training import RECIPES
+from labkit.training import RECIPES, History, fit
 
 SAMPLERS = ("tpe", "random", "grid")
+METRIC = "val_accuracy"
+_STEPS = 8  # training steps in one call of TensorFlow
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,28 @@ class Job:
             "sampler": self.sampler,
             "pruner": pruner if pruner in ("halving", None) else type(pruner).__name__,
         }
+
+
+def train(job: Job, params: dict, callbacks=(), verbose: bool = False) -> tuple[object, History]:
+    """A model with ``params``, trained, with the weights of its best epoch; and how that went."""
+    to_build, to_fit = spaces.split(params)
+    model = spaces.call(job.build, job.data, to_build, job.seed)
+    # A call costs as much as a small network's step, and nobody looks on between two steps.
+    model.steps_per_execution = max(_STEPS, model.steps_per_execution)
+    options = {"epochs": job.epochs, "recipe": job.recipe} | to_fit
+    keep_best = backend.keras().callbacks.EarlyStopping(
+        METRIC, mode="max", patience=options["epochs"], restore_best_weights=True
+    )
+    history = fit(
+        model,
+        job.data,
+        seed=job.seed,
+        validation=job.validation,
+        callbacks=[*callbacks, keep_best],
+        verbose=verbose,
+        **options,
+    )
+    return model, history
 
 
 def make_job(

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from labkit import space as spaces
-from labkit import training
 from labkit.errors import SweepError
 from labkit.settings import shown
 from labkit.sweep import slots
-from labkit.sweep.job import Job
+from labkit.sweep.job import Job, train
 from labkit.sweep.storage import is_database
 from labkit.sweep.worker import weights_file
 
@@ -58,7 +57,7 @@ class Study:
 
     @property
     def best_value(self) -> float:
-        """The validation accuracy of the best trial."""
+        """The validation accuracy of the best trial, after its best epoch."""
         return self.best_trial.value
 
     @property
@@ -68,7 +67,7 @@ class Study:
         return spaces.values(self._job.space, params) if self._job else params
 
     def best_model(self):
-        """The model of the best trial, trained.
+        """The model of the best trial, with the weights of its best epoch.
 
         Its weights lie beside the journal. Where they do not, because the trial ran on
         another machine, the model is trained again with the same parameters and seed.
@@ -78,17 +77,14 @@ class Study:
         """
         job = self._need_job()
         best, params = self.best_trial, self.best_params
-        to_build, to_fit = spaces.split(params)
-        model = spaces.call(job.build, job.data, to_build, job.seed)
         path = job.folder and weights_file(job.folder, best.number)
         if path and path.exists():
+            model = spaces.call(job.build, job.data, spaces.split(params)[0], job.seed)
             with np.load(path) as weights:  # arrays only: NumPy refuses pickled objects
                 model.set_weights([weights[f"arr_{i}"] for i in range(len(weights))])
             return model
         print(f"The weights of trial {best.number} are not on this machine: training it again.")
-        options = {"epochs": job.epochs, "recipe": job.recipe} | to_fit
-        training.fit(model, job.data, seed=job.seed, validation=job.validation, **options)
-        return model
+        return train(job, params, verbose=True)[0]
 
     def tidy(self) -> None:
         """Delete the weights of finished trials that are not the best."""

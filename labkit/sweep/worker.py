@@ -1,7 +1,6 @@
 """What a worker does: take a trial, train it, tell how it went, until nothing is left."""
 
 import contextlib
-import gc
 import threading
 import time
 from pathlib import Path
@@ -14,10 +13,9 @@ from labkit.data.download import write_atomically
 from labkit.errors import SweepError
 from labkit.settings import shown
 from labkit.sweep import slots
-from labkit.sweep.job import Job
+from labkit.sweep.job import METRIC, Job, train
 from labkit.sweep.storage import HEARTBEAT, is_database, patiently
 
-METRIC = "val_accuracy"
 _PAUSE = 1  # seconds between two looks for a trial that became free
 
 
@@ -103,10 +101,10 @@ class Worker:
         try:
             with heart:
                 params = self._kept(lambda: spaces.suggest(self.trial, self.job.space))
-                model, history = self._fit(params)
-                value = history.last(METRIC)
+                model, history = train(self.job, params, [self._reporter()])
             if history.interrupted:
                 return self.give_back("it was stopped")
+            value = max(history.metrics[METRIC])
             self._save_if_best(model, value)
         except SweepError:
             raise
@@ -119,23 +117,6 @@ class Worker:
         self._kept(lambda: slots.tell(self.study, self.trial._trial_id, state, value))
         model = history = None
         backend.keras().utils.clear_session()
-        gc.collect()
-
-    def _fit(self, params):
-        job = self.job
-        to_build, to_fit = spaces.split(params)
-        model = spaces.call(job.build, job.data, to_build, job.seed)
-        options = {"epochs": job.epochs, "recipe": job.recipe} | to_fit
-        history = training.fit(
-            model,
-            job.data,
-            seed=job.seed,
-            validation=job.validation,
-            callbacks=[self._reporter()],
-            verbose=False,
-            **options,
-        )
-        return model, history
 
     def _reporter(self):
         """The Keras callback that reports each epoch and ends what is not promising."""
@@ -209,7 +190,7 @@ def _pruner(pruner):
     import optuna
 
     if pruner == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)
     return pruner or optuna.pruners.NopPruner()
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from labkit import backend, training
 from labkit import space as spaces
-from labkit.sweep.worker import METRIC, reason
+from labkit.sweep.job import METRIC
+from labkit.sweep.worker import reason
 
 
 class _Stopped(Exception):

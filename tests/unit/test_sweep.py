@@ -9,7 +9,7 @@ import labkit
 from labkit import models
 from labkit.errors import SpaceError, SweepError
 from labkit.space import choice, log_uniform, uniform
-from labkit.sweep.job import Job, grid_rows
+from labkit.sweep.job import Job, grid_rows, train
 
 SPACE = {"units": choice((4,), (16,)), "learning_rate": log_uniform(1e-3, 1e-1)}
 
@@ -102,6 +102,20 @@ def test_calling_it_again_trains_nothing(study, data, folder):
 def test_a_study_of_something_else_is_refused(study, data, folder):
     with pytest.raises(SweepError, match="another name: study='clothes-2'"):
         labkit.sweep(models.mlp, data, SPACE, trials=8, study="clothes", storage=folder)
+
+
+def test_a_trial_keeps_the_weights_of_its_best_epoch(data):
+    class Ruin(labkit.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.set_weights([0 * weights for weights in self.model.get_weights()])
+
+    job = Job("s", "s.journal", models.mlp, data, SPACE, 3, "classic", 0.5, 0, "tpe", None)
+    model, history = train(job, {"units": (16,), "learning_rate": 0.01}, [Ruin()])
+    accuracies = history.metrics["val_accuracy"]
+    assert accuracies[2] < 0.3 < max(accuracies)
+    held_back = labkit.training.split(data, validation=0.5, seed=0)[1]
+    assert model.evaluate(*held_back, verbose=0)[1] == pytest.approx(max(accuracies), abs=1e-6)
 
 
 def test_a_grid_is_the_finest_that_fits():
