@@ -54,7 +54,7 @@ test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt inst
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'
 	@LABKIT_DATA=$${LABKIT_DATA:-sample} $(HEADLESS) $(BIN)/python -m pytest tests/browser
 
-test-services: $(READY) ## sweeps through kills and outages, slow tests; needs PostgreSQL
+test-services: $(READY) ## kills and outages, slow tests; needs PostgreSQL and Ceph
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow \
 	  tests/unit tests/notebooks
 	@$(SAMPLE) $(BIN)/python -m pytest tests/services

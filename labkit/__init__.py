@@ -28,8 +28,8 @@ _NAMES = {
     "show_source": "labkit.source",
 }
 _MODULES = (
-    *("data", "models", "notebooks", "plot", "samples", "settings", "space", "training"),
-    "widgets",
+    *("data", "models", "notebooks", "plot", "samples", "settings", "space", "store"),
+    *("training", "widgets"),
 )
 
 __all__ = [

@@ -29,5 +29,9 @@ class SweepError(LabError):
     """A sweep cannot start, or cannot go on."""
 
 
+class StoreError(LabError):
+    """A model cannot be saved, is not there, or is not what was saved."""
+
+
 class NotebookError(LabError):
     """A notebook cannot be run, cleaned or checked."""

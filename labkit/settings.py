@@ -51,6 +51,11 @@ class Settings:
         "the URL of a database for studies that several machines share; "
         "without one they go to LABKIT_STUDIES",
     )
+    store: str = _variable(
+        "LABKIT_STORE",
+        str(Path(platformdirs.user_data_dir("labkit")) / "models"),
+        "where models are kept: a folder, or an address such as s3://bucket/prefix",
+    )
     headless: bool = _variable(
         "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"
     )
