@@ -7,7 +7,6 @@ ceph-osd and radosgw; the daemons run as root.
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+
+from tests.services.ports import free_port
 
 KEY, SECRET = "labkit", "a-secret-of-the-tests"
 
@@ -28,7 +29,7 @@ class Ceph:
         if missing := [program for program in programs if not shutil.which(program)]:
             pytest.fail(f"{missing[0]} is missing. On Debian and Ubuntu: apt install {missing[0]}")
         self.folder, self.running = folder, {}
-        self.port, monitor = _free_port(), _free_port()
+        self.port, monitor = free_port(), free_port()
         for name in ("mon", "osd", "gateway", "run"):
             (folder / name).mkdir()
         cluster = str(uuid.uuid4())
@@ -137,9 +138,3 @@ class Ceph:
         plain = program in ("ceph-authtool", "monmaptool")  # they ask no cluster
         config = [] if plain else ["-c", self.folder / "ceph.conf"]
         return [str(word) for word in (program, *config, *arguments)]
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -4,12 +4,13 @@ import getpass
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.services.ports import free_port
 
 
 class PostgreSQL:
@@ -24,9 +25,7 @@ class PostgreSQL:
             pytest.fail("PostgreSQL is missing. On Debian and Ubuntu: apt install postgresql")
         self.programs = programs[0]
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         # PostgreSQL refuses to run as root.
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
         if os.geteuid() == 0:
@@ -46,7 +45,10 @@ class PostgreSQL:
     def start(self):
         options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
         log = self.folder / "log"
-        self._call("pg_ctl", "-D", self.folder / "db", "-l", log, "-o", options, "-w", "start")
+        try:
+            self._call("pg_ctl", "-D", self.folder / "db", "-l", log, "-o", options, "-w", "start")
+        except subprocess.CalledProcessError:
+            pytest.fail("PostgreSQL does not start. It says:\n" + log.read_text()[-2000:])
 
     def kill(self):
         """As a power cut does."""
