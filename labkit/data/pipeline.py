@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import backend
+from labkit import backend, machine
 from labkit.errors import DataError
 
 _FLIPS = {"": (0, 0), "horizontal": (1, 0), "vertical": (0, 1), "horizontal_and_vertical": (1, 1)}
@@ -205,16 +205,14 @@ def batches(x, y, *, batch_size: int = 32, augment=None, seed: int = 0, first_ep
         return pictures, tf.gather(y, chosen)
 
     stream = tf.data.Dataset.counter(start=first_epoch * steps)
-    return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    stream = stream.map(batch, num_parallel_calls=machine.cores()).prefetch(2)
+    return stream.with_options(_untuned())
 
 
 def single_pass(x, y, *, batch_size: int, shuffle: bool):
-    """What Keras makes of arrays, in the same order, without the waiting.
+    """What Keras makes of arrays, in the same order, but without tuning the pipeline.
 
-    At the end of an epoch TensorFlow stops the thread that tunes the pipeline. The thread looks
-    whether it is to stop a moment before it is told so, and then sleeps out its time, which grows
-    with the length of the epoch. On two busy cores that is a quarter of a short training. So
-    nothing is tuned here: ``benchmarks/passes.py`` compares the speed.
+    ``benchmarks/passes.py`` compares the speed.
 
     Args:
         x: examples, ``(n, …)``.
@@ -255,9 +253,21 @@ def single_pass(x, y, *, batch_size: int, shuffle: bool):
 
     places = tf.data.Dataset.range(1).map(order).flat_map(cut)
     data = tf.data.Dataset.zip(places, tf.data.Dataset.from_tensors(arrays).repeat()).map(gather)
+    size = tf.data.experimental.assert_cardinality(whole + bool(rest))
+    return data.apply(size).prefetch(2).with_options(_untuned())
+
+
+def _untuned():
+    """Options for a pipeline that TensorFlow does not tune while it runs.
+
+    The thread that would do so is woken when the pipeline ends, looks whether it is to stop a
+    moment before it is told, and then sleeps out its time, which grows with that of the
+    pipeline. On two busy cores this is often a quarter of an epoch.
+    """
+    import tensorflow as tf
+
     options = tf.data.Options()
     options.autotune.enabled = False
-    # As Keras does: a shuffled dataset cannot be taken apart and put together again.
+    # As Keras does for arrays: what can be rewritten here is not worth the time.
     options.experimental_optimization.apply_default_optimizations = False
-    size = tf.data.experimental.assert_cardinality(whole + bool(rest))
-    return data.apply(size).prefetch(2).with_options(options)
+    return options
