@@ -38,7 +38,7 @@ def train(way: str) -> float:
     else:
         judge = single_pass(*held_back, batch_size=100, shuffle=False)
         shown = single_pass(x, y, batch_size=BATCH, shuffle=True)
-        model.fit(shown, validation_data=judge, **options)
+        model.fit(shown, shuffle=False, validation_data=judge, **options)
     return ends[-1] - ends[0]
 
 

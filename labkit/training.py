@@ -192,7 +192,6 @@ def fit(
                 first_epoch=first,
             ),
             "steps_per_epoch": len(train[0]) // batch_size,
-            "shuffle": False,  # the stream is shuffled already
         }
     else:
         shown = {"x": single_pass(train[0], targets[0], batch_size=batch_size, shuffle=True)}
@@ -212,6 +211,7 @@ def fit(
             with _noticing_ctrl_c(pressed):
                 learner.fit(
                     **shown,
+                    shuffle=False,  # it is shuffled already
                     epochs=epochs,
                     initial_epoch=first,
                     validation_data=judge,

@@ -94,11 +94,12 @@ def running(storage):
 
 
 def workers_of(process):
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "labkit.sweep.process" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+            if "labkit.sweep.process" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def check(storage, before=None, trials=8):
