@@ -57,6 +57,9 @@ def train(job: Job, params: dict, callbacks=(), verbose: bool = False) -> tuple[
     model = spaces.call(job.build, job.data, to_build, job.seed)
     # A call costs as much as a small network's step, and nobody looks on between two steps.
     model.steps_per_execution = max(_STEPS, model.steps_per_execution)
+    # Where the builder has trained already, these still make one step a call: seven of eight
+    # batches would be left out.
+    model.train_function = model.test_function = None
     options = {"epochs": job.epochs, "recipe": job.recipe} | to_fit
     keep_best = backend.keras().callbacks.EarlyStopping(
         METRIC, mode="max", patience=options["epochs"], restore_best_weights=True

@@ -118,6 +118,18 @@ def test_a_trial_keeps_the_weights_of_its_best_epoch(data):
     assert model.evaluate(*held_back, verbose=0)[1] == pytest.approx(max(accuracies), abs=1e-6)
 
 
+def test_a_builder_may_train_its_model_before(data):
+    def build(data, *, seed):
+        model = models.mlp(data, units=(4,), seed=seed)
+        labkit.fit(model, data, epochs=1, validation=0.5, verbose=False)
+        return model
+
+    steps = -(-len(data.x_train) // 2 // 32)
+    job = Job("s", "s.journal", build, data, {}, 2, "classic", 0.5, 0, "tpe", None)
+    model, _ = train(job, {"learning_rate": 0.01})
+    assert int(model.optimizer.iterations) == 3 * steps, "one epoch before, two in the trial"
+
+
 def test_a_grid_is_the_finest_that_fits():
     job = Job("s", "s.journal", models.mlp, None, SPACE, 1, "classic", 0.1, 0, "grid", None)
     assert len(grid_rows(job, 4)) == len(grid_rows(job, 5)) == 4
