@@ -5,6 +5,8 @@ checksums. The files are written first, the small file last and only if nobody e
 written that number: whoever reads sees all of a version or nothing of it.
 """
 
+import contextlib
+import hashlib
 import importlib.metadata
 import json
 import re
@@ -21,7 +23,7 @@ from labkit.data.dataset import Dataset
 from labkit.data.download import sha256
 from labkit.errors import StoreError
 from labkit.store import forms
-from labkit.store.place import Place, digest_of_arrays
+from labkit.store.place import Place
 
 __all__ = ["Version", "find", "list", "load", "save"]
 
@@ -147,11 +149,14 @@ def save(
         try:
             for file in written:
                 place.put(file, f"{name}/{folder}/{file.name}")
-            number = _commit(place, name, manifest)
         except BaseException:
             place.delete(f"{name}/{folder}")
             raise
-    _tidy(place, name, now)
+    # From here on the files stay, whatever happens: a manifest may have been written although
+    # the answer to that was lost.
+    number = _commit(place, name, manifest)
+    with contextlib.suppress(StoreError):  # the version is saved; another save will tidy
+        _tidy(place, name, now)
     return find(f"{name}/{number}", url=place.url)
 
 
@@ -278,9 +283,18 @@ def _described(data) -> dict:
             "name": data.name,
             "source": data.source.kind,
             "examples": len(data.x_train),
-            "sha256": digest_of_arrays(data.x_train, data.y_train),
+            "sha256": _digest(data.x_train, data.y_train),
         },
     }
+
+
+def _digest(*arrays) -> str:
+    """The SHA-256 of arrays: their types, shapes and values."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def _packages() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A folder or a bucket: what the store asks of it, and what goes wrong there in plain words."""
 
 import contextlib
-import hashlib
 import os
 import re
 import uuid
@@ -161,12 +160,3 @@ class Place:
                 "for a bucket AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then "
                 "call the same again. A version that was not complete does not count."
             ) from error
-
-
-def digest_of_arrays(*arrays) -> str:
-    """The SHA-256 of arrays: their types, shapes and values."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(memoryview(array).cast("B") if array.flags.c_contiguous else array.tobytes())
-    return found.hexdigest()

@@ -229,6 +229,26 @@ def test_a_killed_save_leaves_no_version(line, tmp_path):
     assert not old.exists() and len([*(tmp_path / "m/files").iterdir()]) == 2
 
 
+def test_a_version_stays_whole_when_the_answer_to_its_writing_is_lost(line, url, monkeypatch):
+    create = Place.create
+
+    def and_then_the_line_is_cut(self, path, content):
+        create(self, path, content)
+        raise StoreError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Place, "create", and_then_the_line_is_cut)
+        with pytest.raises(StoreError, match="no answer"):
+            store.save(line, "m", url=url)
+    assert np.array_equal(store.load("m", url=url).coef_, line.coef_)
+
+
+def test_a_damaged_manifest_does_not_keep_others_from_saving(line, tmp_path):
+    store.save(line, "m", url=tmp_path)
+    (tmp_path / "m/000001.json").write_text("{")
+    assert store.save(line, "m", url=tmp_path).number == 2
+
+
 def test_a_place_that_cannot_be_written_says_so(line, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="could not be"):
