@@ -128,13 +128,17 @@ def fetch(names: Names = None):
 
 @data_app.command()
 def mirror(
-    folder: Annotated[Path, typer.Argument(help="Made when it is missing.")], names: Names = None
+    folder: Annotated[
+        str, typer.Argument(help="Made when it is missing; or such as s3://bucket/prefix.")
+    ],
+    names: Names = None,
 ):
-    """Make a folder of the real data for a room without internet.
+    """Make a folder of the real data for a room without internet, here or in a bucket.
 
     Without names it gets all data sets, and the weights that are on this machine already.
     Put it on a share and set LABKIT_DATA to the folder, or serve it
-    (python -m http.server --directory FOLDER) and set LABKIT_DATA to the address.
+    (python -m http.server --directory FOLDER) and set LABKIT_DATA to the address. Set it to
+    the address of a bucket in the same way.
     """
     from labkit.data import mirror
     from labkit.data.weights import WEIGHTS, mirror_weights

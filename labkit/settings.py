@@ -26,8 +26,8 @@ class Settings:
     data: str = _variable(
         "LABKIT_DATA",
         "",
-        "where the data sets are: a folder, the http(s) address of a mirror, "
-        "or 'sample' for the shipped sample",
+        "where the data sets are: a folder, the address of a mirror such as "
+        "https://host/data or s3://bucket/prefix, or 'sample' for the shipped sample",
     )
     offline: bool = _variable("LABKIT_OFFLINE", "0", "1 never tries the network")
     cache: Path = _variable(
@@ -97,7 +97,10 @@ def shown(text: str) -> str:
     """
     if "://" not in text:
         return text
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that hold no IPv6 address
+        return f"{text.partition('://')[0]}://…"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

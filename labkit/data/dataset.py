@@ -12,9 +12,9 @@ class Source:
     """Where a data set came from."""
 
     kind: str
-    """"folder", "mirror", "keras cache", "download" or "sample"."""
+    """"folder", "bucket", "mirror", "keras cache", "download" or "sample"."""
     where: str
-    """The path or address."""
+    """The path or address, without a user or password."""
     verified: bool = False
     """Whether a SHA-256 that we hold, or that lies beside the file, agreed."""
 

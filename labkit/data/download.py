@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+import unicodedata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import requests
 from filelock import FileLock
 
 from labkit import settings
-from labkit.errors import DownloadError
+from labkit.errors import DataError, DownloadError
 
 PATIENCE = 3.0
 """Seconds that a lab waits for a host's first answer."""
@@ -58,6 +59,60 @@ def write_atomically(path: Path, write) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_cache(folder: Path) -> None:
+    """Make a folder of the cache.
+
+    Raises:
+        DataError: that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be made ({error.strerror}). Set LABKIT_CACHE to a folder that you "
+            "can write to."
+        ) from error
+
+
+def unfit(name: str) -> str:
+    """Why a name from another machine, one part of a path, is none for a file here; or "".
+
+    Example:
+        >>> unfit("..")
+        'its name leads out of the folder'
+    """
+    if not name.strip(".") or "/" in name or "\\" in name or (os.name == "nt" and ":" in name):
+        return "its name leads out of the folder"
+    # Control characters, and halves of characters, which no file system knows.
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        return "its name holds control characters"
+    return "its name is too long" if len(name.encode()) > 200 else ""
+
+
+def within(seconds: float, call):
+    """What ``call()`` returns or raises; TimeoutError when that takes longer.
+
+    A thread, because neither looking up a name nor trying a host's several addresses one
+    after the other keeps to anybody's timeout.
+    """
+    answers = queue.SimpleQueue()
+
+    def ask():
+        try:
+            answers.put((call(), None))
+        except Exception as error:
+            answers.put((None, error))
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+    if error is not None:
+        raise error
+    return answer
 
 
 def download(
@@ -124,12 +179,12 @@ def fetch_text(url: str, *, patience: float = PATIENCE, limit: int = 4 << 20) ->
                 body += chunk
                 if len(body) > limit:
                     raise DownloadError(
-                        f"{url} is longer than {limit:,} bytes: that is not what was asked for. "
-                        "Check the address."
+                        f"{settings.shown(url)} is longer than {limit:,} bytes: that is not what "
+                        "was asked for. Check the address."
                     )
             return body.decode("utf-8", "replace")
     except requests.RequestException as error:
-        raise DownloadError(f"{url} broke off ({error}). Try again.") from error
+        raise DownloadError(f"{settings.shown(url)} broke off ({error}). Try again.") from error
 
 
 def _download(url, path, expected, size, patience, progress):
@@ -146,8 +201,8 @@ def _download(url, path, expected, size, patience, progress):
             failures = 1 if grown else failures + 1
             if failures >= _TRIES:
                 raise DownloadError(
-                    f"{url} broke off {_TRIES} times ({error}). What has arrived is kept in "
-                    f"{part.name}; run the same again to go on from there."
+                    f"{settings.shown(url)} broke off {_TRIES} times ({error}). What has arrived "
+                    f"is kept in {part.name}; run the same again to go on from there."
                 ) from error
             time.sleep(0.25 * 2**failures)
             continue
@@ -159,10 +214,10 @@ def _download(url, path, expected, size, patience, progress):
         part.unlink()
         if not resumed:
             raise DownloadError(
-                f"{url} sent a wrong file: its {_TITLES[algorithm]} is {found[:12]}…, "
-                f"{wanted[:12]}… was expected. It was thrown away. The host may be showing a "
-                "log-in page, or the file was changed there; open the address in a browser, or "
-                "use another source through LABKIT_DATA."
+                f"{settings.shown(url)} sent a wrong file: its {_TITLES[algorithm]} is "
+                f"{found[:12]}…, {wanted[:12]}… was expected. It was thrown away. The host may be "
+                "showing a log-in page, or the file was changed there; open the address in a "
+                "browser, or use another source through LABKIT_DATA."
             )
         resumed = False  # an old part of another version: once more from the start
 
@@ -205,8 +260,8 @@ def _receive(url, part, size, patience, progress):
 
 def _open(url, start, patience):
     """A response with status 200, 206 or 416, whose body is still to be read."""
-    host = urlsplit(url).netloc
-    if patience <= PATIENCE and _was_silent(host):
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    if patience <= PATIENCE and was_silent(host):
         raise HostSilent(
             f"{host} did not answer a short while ago and is not asked again for now. "
             "`labkit data fetch` asks it at once."
@@ -214,12 +269,12 @@ def _open(url, start, patience):
     headers = {"Range": f"bytes={start}-"} if start else {}
     response = _first_answer(url, headers, patience)
     if response is None:
-        _note_silence(host, silent=True)
+        note_silence(host, silent=True)
         raise HostSilent(
             f"{host} did not answer within {patience:g} seconds. Check the connection, then run "
             "`labkit data fetch`; set LABKIT_OFFLINE=1 to never try."
         )
-    _note_silence(host, silent=False)
+    note_silence(host, silent=False)
     status = response.status_code
     if status in (200, 416) or (status == 206 and _starts_at(response, start)):
         return response
@@ -227,8 +282,8 @@ def _open(url, start, patience):
     if status in (408, 425, 429) or status >= 500 or status == 206:
         raise requests.ConnectionError(f"HTTP status {status}")
     raise DownloadError(
-        f"{url} answered with HTTP status {status}: the file is not there for us. Check the "
-        "address, or use another source through LABKIT_DATA."
+        f"{settings.shown(url)} answered with HTTP status {status}: the file is not there for us. "
+        "Check the address, or use another source through LABKIT_DATA."
     )
 
 
@@ -237,52 +292,42 @@ def _starts_at(response, start):
 
 
 def _first_answer(url, headers, patience):
-    """The response, or None when nothing came in time.
-
-    A thread, because neither looking up a name nor trying a host's several
-    addresses one after the other keeps to the timeout of ``requests``.
-    """
-    answers = queue.SimpleQueue()
+    """The response, or None when nothing came in time."""
     headers = {"Accept-Encoding": "identity", **headers}
-
-    def ask():
-        try:
-            answers.put(
-                requests.get(url, headers=headers, stream=True, timeout=(patience, PATIENCE * 5))
-            )
-        except requests.RequestException as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
+    timeout = (patience, PATIENCE * 5)
     try:
-        answer = answers.get(timeout=patience)
-    except queue.Empty:
-        return None
+        return within(
+            patience, lambda: requests.get(url, headers=headers, stream=True, timeout=timeout)
+        )
     # A refused connection or an unknown name is a host that is not there.
-    if isinstance(answer, requests.ConnectionError | requests.Timeout):
+    except (TimeoutError, requests.ConnectionError, requests.Timeout):
         return None
-    if isinstance(answer, requests.RequestException):
-        raise DownloadError(f"{url} cannot be asked for: {answer}. Check the address.") from answer
-    return answer
+    except requests.RequestException as error:
+        shown = settings.shown(url)
+        why = str(error).replace(url, shown)
+        raise DownloadError(f"{shown} cannot be asked for: {why}. Check the address.") from None
 
 
-def _silence_file() -> Path:
+def silence_file() -> Path:
+    """Where the hosts that did not answer are remembered."""
     return settings.read().cache / "silent-hosts.json"
 
 
 def _silent_hosts() -> dict[str, float]:
     try:
-        hosts = json.loads(_silence_file().read_text())
+        hosts = json.loads(silence_file().read_text())
         return {str(host): float(since) for host, since in hosts.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # absent or damaged: ask the host
 
 
-def _was_silent(host):
+def was_silent(host: str) -> bool:
+    """Whether a host did not answer lately."""
     return 0 <= time.time() - _silent_hosts().get(host, 0.0) < FORGET_AFTER
 
 
-def _note_silence(host, *, silent):
+def note_silence(host: str, *, silent: bool) -> None:
+    """Remember that a host did not answer, or that it does again."""
     hosts = _silent_hosts()
     if not silent and host not in hosts:
         return
@@ -290,4 +335,4 @@ def _note_silence(host, *, silent):
     if silent:
         hosts[host] = time.time()
     with contextlib.suppress(OSError):  # a read-only cache: the host is asked again next time
-        write_atomically(_silence_file(), lambda file: file.write(json.dumps(hosts).encode()))
+        write_atomically(silence_file(), lambda file: file.write(json.dumps(hosts).encode()))

@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from labkit import machine, settings
 from labkit.data import files
+from labkit.data.bucket import copy_of_folder, is_address
 from labkit.data.dataset import Dataset, Source
 from labkit.errors import DataError
 
@@ -57,7 +58,7 @@ def from_folder(
     limit: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Your own pictures: one folder for each class.
+    """Your own pictures: one folder for each class, on this machine or in a bucket.
 
     Any of these layouts, also below a folder ``data``::
 
@@ -73,8 +74,13 @@ def from_folder(
     read as :func:`~labkit.data.read_picture` does. One that cannot be read is left out and
     listed in ``skipped``; so is a link that leads out of the folder.
 
+    A bucket is copied to labkit's cache first. Each call brings the copy up to date: what is
+    new or changed arrives, and what was deleted there goes. ``AWS_ENDPOINT_URL``,
+    ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` say where it is and who you are.
+
     Args:
-        path: a folder, or several whose pictures are put together, class by class.
+        path: a folder, or an address such as ``s3://bucket/animals``; or several of them, whose
+            pictures are put together, class by class.
         image_size: the side of the square that pictures are cut to, in pixels, from 8 to 1,024.
         validation: the share held back, between 0 and 1, where there is no folder for it.
         limit: at most this many pictures for training and this many for validation, the
@@ -86,22 +92,35 @@ def from_folder(
 
     Raises:
         DataError: the folder is missing or laid out in another way, there are fewer than
-            two classes, or a class has no picture to train or to validate with.
+            two classes, or a class has no picture to train or to validate with; or the bucket
+            cannot be read.
 
     Example:
         >>> data = labkit.data.from_folder(["cats_and_dogs", "rabbits"], image_size=96)
         >>> data.class_names
         ('cats', 'dogs', 'rabbits')
+        >>> data = labkit.data.from_folder("s3://workshop/animals")
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
-    roots = list({os.path.realpath(root): root for root in map(_existing, paths)}.values())
+    once, problems = {}, []
+    for path in paths:
+        folder, shown, wrong = _opened(path)
+        once[os.path.realpath(folder)] = folder, shown
+        problems += wrong
+    roots = dict(once.values())
     if not roots:
         raise DataError(f"There is no folder in the list. {_LAYOUT}")
     if not 0 < validation < 1:
         raise DataError(f"validation is {validation}; give a share between 0 and 1, such as 0.2.")
     found = read_folders(
-        roots, image_size=image_size, validation=validation, limit=limit, seed=seed
+        roots,
+        image_size=image_size,
+        validation=validation,
+        limit=limit,
+        seed=seed,
+        problems=problems,
     )
+    kind = "bucket" if any(map(is_address, roots.values())) else "folder"
     name = "+".join(_name(root) for root in roots)
     x_train, y_train, x_test, y_test = found.arrays
     return Dataset(
@@ -111,14 +130,14 @@ def from_folder(
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
-        source=Source("folder", _where(roots)),
+        source=Source(kind, _where(roots)),
         class_names=found.class_names,
         skipped=found.skipped,
     )
 
 
 def read_folders(
-    roots: list[Path],
+    roots: Mapping[Path, str],
     *,
     image_size: int,
     limit: int | None,
@@ -126,14 +145,16 @@ def read_folders(
     seed: int = 0,
     class_names: tuple[str, ...] = (),
     sums: Mapping[Path, str] | None = None,
+    problems: Iterable[tuple[Path, str]] = (),
 ) -> Pictures:
     """The pictures of folders in one of the layouts of :func:`from_folder`.
 
     Args:
-        roots: the folders, which exist.
+        roots: the folders, which exist, each with what people know it by.
         image_size, limit, validation, seed: as in :func:`from_folder`.
         class_names: the classes in label order; by default all that there are, sorted.
         sums: SHA-256 by path; a picture that is listed must agree.
+        problems: what is left out already, by path and with the reason.
 
     Raises:
         DataError: as :func:`from_folder` does.
@@ -143,19 +164,19 @@ def read_folders(
     unreadable = {}
     found = None
     while found is None:
-        names, chosen, problems = _choose(
-            roots, limit, validation, seed, class_names, unreadable=unreadable
+        names, chosen, left_out = _choose(
+            roots, limit, validation, seed, class_names, problems, unreadable=unreadable
         )
         found = _read_all(names, chosen, image_size, sums or {}, unreadable)
-    skipped = _lines([*problems, *unreadable.items()], roots)
+    skipped = _lines([*left_out, *unreadable.items()], roots)
     if skipped:
         print(f"Note: {_count(skipped)} in {_where(roots)}:", *_some(skipped), sep="\n  ")
     return Pictures(found, names, skipped)
 
 
-def _choose(roots, limit, validation, seed, class_names, *, unreadable):
+def _choose(roots, limit, validation, seed, class_names, problems, *, unreadable):
     """The classes, the files and labels to train and to validate with, and what is left out."""
-    training, checking, problems = {}, {}, []
+    training, checking, problems = {}, {}, [*problems]
     for root in roots:
         for_training, for_checking, wrong = _scan(root, validation, seed, unreadable)
         for part, found in ((training, for_training), (checking, for_checking)):
@@ -197,17 +218,29 @@ def _read_all(names, chosen, image_size, sums, unreadable):
     return pixels[:count], labels[0], pixels[count:], labels[1]
 
 
+def _opened(path):
+    """The folder of a path or an address, what people know it by, and what cannot be had there."""
+    if not isinstance(path, str) or not is_address(path):
+        folder = _existing(path)
+        return folder, str(folder), []
+    folder, wrong = copy_of_folder(
+        path, lambda name, is_folder: _looked_at(name) and (is_folder or _is_picture(name))
+    )
+    return folder, settings.shown(path).rstrip("/"), [(folder / name, why) for name, why in wrong]
+
+
 def _existing(path):
     """The absolute path of a folder, which need not be a real one: links stay as they are."""
     folder = Path(os.path.abspath(os.path.expanduser(path)))
+    shown = files.printable(str(folder))
     if not os.path.exists(folder):
         raise DataError(
-            f"There is no folder {_where([folder])}. Check the spelling; unless it is written in "
-            "full, a path begins in the notebook's own folder."
+            f"There is no folder {shown}. Check the spelling; unless it is written in full, a path "
+            "begins in the notebook's own folder."
         )
     if not os.path.isdir(folder):
         unpack = " Unpack it first." if folder.suffix.lower() in _PACKED else ""
-        raise DataError(f"{_where([folder])} is a file, not a folder.{unpack} {_LAYOUT}")
+        raise DataError(f"{shown} is a file, not a folder.{unpack} {_LAYOUT}")
     return folder
 
 
@@ -269,12 +302,11 @@ def _list(folder, real):
         return _Listing(problems=((folder, f"it cannot be opened ({error.strerror})"),))
     folders, pictures, problems = [], [], []
     for name in names:
-        if name.startswith(".") or name.casefold() in _SYSTEM:
+        if not _looked_at(name):
             continue
         path = folder / name
-        suffix = path.suffix.lower()
         is_folder = os.path.isdir(path)
-        if not is_folder and suffix not in _READ | _NOT_READ:
+        if not is_folder and not _is_picture(name):
             continue
         # A folder may be a link without saying so: a junction on Windows.
         may_lead_out = is_folder or os.path.islink(path)
@@ -282,11 +314,19 @@ def _list(folder, real):
             problems.append((path, "it is a link that leads out of the folder"))
         elif is_folder:
             folders.append(path)
-        elif suffix in _NOT_READ:
+        elif path.suffix.lower() in _NOT_READ:
             problems.append((path, "this kind is not read here; save it as JPEG"))
         else:
             pictures.append(path)
     return _Listing(tuple(folders), tuple(pictures), tuple(problems))
+
+
+def _looked_at(name):
+    return not name.startswith(".") and name.casefold() not in _SYSTEM
+
+
+def _is_picture(name):
+    return PurePath(name).suffix.lower() in _READ | _NOT_READ
 
 
 def _held_back(paths, root, share, seed):
@@ -374,7 +414,7 @@ def _class_name(folder):
 
 
 def _where(roots):
-    return ", ".join(files.printable(str(root)) for root in roots)
+    return ", ".join(map(files.printable, roots.values()))
 
 
 def _shown(path, roots):

@@ -20,8 +20,9 @@ from labkit.errors import DataError
 def load(name: str, *, limit: int | None = None, image_size: int | None = None) -> Dataset:
     """A data set of the workshop, from the first source that has it.
 
-    1. ``LABKIT_DATA``, when it is set: a folder in the layout below, the http(s)
-       address of such a folder, or ``sample``, which goes straight to 4.
+    1. ``LABKIT_DATA``, when it is set: a folder in the layout below, the address of a
+       mirror of one (``https://host/data``, ``s3://bucket/prefix``), or ``sample``,
+       which goes straight to 4.
     2. Keras's cache (``~/.keras/datasets``), where the files are the official ones.
     3. A download from the official host into labkit's own cache, unless
        ``LABKIT_OFFLINE=1``. A host that is silent for three seconds is left alone
@@ -38,9 +39,12 @@ def load(name: str, *, limit: int | None = None, image_size: int | None = None) 
             or any other layout that from_folder knows
         linear_regression.csv       var_1 … var_5, output
         *.h5                        pretrained weights under the names that Keras gives them
-        SHA256SUMS                  optional; what it lists must agree
+        SHA256SUMS                  what it lists must agree; a mirror must have it
 
-    ``labkit data mirror DIR`` makes such a folder.
+    ``labkit data mirror DIR`` makes such a folder, and ``labkit data mirror
+    s3://bucket/prefix`` makes it in a bucket. From an address labkit takes what
+    SHA256SUMS lists, keeps a copy, and looks each time whether the list has changed:
+    after you have put more pictures there, make the mirror once more.
 
     Args:
         name: ``mnist``, ``fashion_mnist``, ``cifar10``, ``cats_and_dogs``,
@@ -110,46 +114,50 @@ def _at_size(known: Entry, image_size: int) -> Entry:
     return replace(known, input_shape=(image_size, image_size, 3))
 
 
-def mirror(folder: Path, names: tuple[str, ...] = ()) -> dict[str, str]:
+def mirror(folder: Path | str, names: tuple[str, ...] = ()) -> dict[str, str]:
     """Make a ``LABKIT_DATA`` folder of all the real data that can be had here.
 
     It ends in a ``SHA256SUMS`` that ``load``, and ``sha256sum -c``, check. Put the
     folder on a share, or serve it over http, for a room without internet.
 
     Args:
-        folder: made when missing; what it holds already is kept.
+        folder: made when missing, or the address of a bucket; what it holds already is kept.
         names: the data sets; all by default.
 
     Returns:
         For each data set "mirrored" or the reason why it was left out. The sample
         is never mirrored.
 
+    Raises:
+        DataError: the bucket cannot be read or written.
+
     Example:
         >>> mirror(Path("share"), ("mnist",))
+        {'mnist': 'mirrored'}
+        >>> mirror("s3://workshop/data", ("mnist",))
         {'mnist': 'mirrored'}
     """
     from tqdm.auto import tqdm
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     outcome = {}
     wanted = [entry(name) for name in names or CATALOGUE]
     quiet = settings.read().headless
-    for known in tqdm(wanted, desc="Mirroring", unit="data set", leave=False, disable=quiet):
-        try:
-            _lay_out(known, sources.find(known), folder)
-            outcome[known.name] = "mirrored"
-        except LookupError as error:
-            outcome[known.name] = f"left out: {error}; {known.how_to_get}"
-        except DataError as error:
-            outcome[known.name] = f"left out: {error}"
-    listed = (
-        path
-        for known in CATALOGUE.values()
-        for path in [folder / known.path, *(folder / known.path).rglob("*")]
-        if path.is_file()
-    )
-    sources.write_sums(folder, listed)
+    with sources.mirror_at(folder, (known.path for known in CATALOGUE.values())) as here:
+        for known in tqdm(wanted, desc="Mirroring", unit="data set", leave=False, disable=quiet):
+            try:
+                _lay_out(known, sources.find(known), here)
+                outcome[known.name] = "mirrored"
+            except LookupError as error:
+                outcome[known.name] = f"left out: {error}; {known.how_to_get}"
+            except DataError as error:
+                outcome[known.name] = f"left out: {error}"
+        listed = (
+            path
+            for known in CATALOGUE.values()
+            for path in [here / known.path, *(here / known.path).rglob("*")]
+            if path.is_file()
+        )
+        sources.write_sums(here, listed)
     return outcome
 
 
@@ -167,7 +175,9 @@ def _lay_out(known: Entry, found: sources.Found, folder: Path):
     elif known.form == "csv":
         write_atomically(target, lambda file: file.write(where.read_bytes()))
     else:
-        shutil.copytree(where, target, dirs_exist_ok=True, symlinks=True)
+        # In a copy of a mirror there are locks beside the pictures.
+        locks = shutil.ignore_patterns("*.lock", "*.part")
+        shutil.copytree(where, target, dirs_exist_ok=True, symlinks=True, ignore=locks)
 
 
 def _sample(known: Entry) -> files.Arrays:

@@ -1,8 +1,9 @@
 """Where a data set is, tried in order: LABKIT_DATA, Keras's cache, a download, the sample."""
 
-import hashlib
+import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,18 +12,22 @@ from filelock import FileLock
 
 from labkit import settings
 from labkit.data import files
+from labkit.data.bucket import Bucket, digest, is_address, is_http, is_remote
 from labkit.data.catalogue import CATALOGUE, Entry
 from labkit.data.dataset import Source
 from labkit.data.download import (
     PATIENCE,
     HostSilent,
+    checksum,
     download,
     fetch_text,
+    make_cache,
     sha256,
+    unfit,
     write_atomically,
 )
 from labkit.data.folder import read_folders
-from labkit.errors import DataError
+from labkit.errors import DataError, DownloadError
 
 SUMS = "SHA256SUMS"
 
@@ -63,7 +68,7 @@ def find(entry: Entry, *, limit: int | None = None) -> Found:
     if is_address(now.data):
         try:
             folder = copy_of_mirror(now.data, entry.path, offline=now.offline)
-            return _read_folder_source(folder, entry, limit, "mirror", now.data)
+            return _read_folder_source(folder, entry, limit, "mirror", settings.shown(now.data))
         except (HostSilent, LookupError) as error:
             reasons.append(str(error))
     elif now.data:
@@ -139,7 +144,7 @@ def parse_sums(text: str, path: Path | str) -> dict[str, str]:
             continue
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line.strip())
         name = PurePosixPath(match[2]) if match else None
-        if name is None or name.is_absolute() or ".." in name.parts or "\\" in str(name):
+        if name is None or any(map(unfit, name.parts)):
             raise DataError(
                 f"{path}, line {number}: not a checksum and a path inside the folder. Make it "
                 "anew with `labkit data mirror`."
@@ -152,8 +157,61 @@ def write_sums(folder: Path, paths: Iterable[Path]) -> None:
     """Bring a folder's SHA256SUMS up to date: add ``paths``, drop what is no longer there."""
     sums = {name: known for name, known in read_sums(folder).items() if (folder / name).is_file()}
     sums |= {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
-    text = "".join(f"{known}  {name}\n" for name, known in sorted(sums.items()))
-    write_atomically(folder / SUMS, lambda file: file.write(text.encode()))
+    write_atomically(folder / SUMS, lambda file: file.write(_sums_text(sums).encode()))
+
+
+def _sums_text(sums):
+    return "".join(f"{known}  {name}\n" for name, known in sorted(sums.items()))
+
+
+@contextlib.contextmanager
+def mirror_at(target: Path | str, paths: Iterable[str]) -> Iterator[Path]:
+    """The folder in which to make a mirror; that of an address goes there when it is made.
+
+    Args:
+        target: a folder, which is made when it is missing, or such as ``s3://bucket/prefix``.
+        paths: the files and folders that a mirror may hold. What somebody has put under these
+            since the last time gets its checksum first.
+
+    Raises:
+        DataError: the address cannot be read or written.
+    """
+    if not is_address(str(target)):
+        Path(target).mkdir(parents=True, exist_ok=True)
+        yield Path(target)
+        return
+    if is_http(str(target)):
+        raise DataError(
+            f"{settings.shown(target)} can be read, not written. Make the mirror in a folder or "
+            "in a bucket such as s3://bucket/prefix."
+        )
+    bucket, scratch = Bucket(str(target)), settings.read().cache / "mirrors"
+    there = bucket.find()
+    listed = parse_sums(bucket.text(SUMS), f"{bucket.shown}/{SUMS}") if SUMS in there else {}
+    paths = tuple(paths)
+    unsure = [
+        name
+        for name in there
+        if name in paths or name.startswith(tuple(f"{path}/" for path in paths))
+        if name not in listed or there[name].is_newer(there[SUMS])
+        if not any(map(unfit, name.split("/")))
+    ]
+    make_cache(scratch)
+    with tempfile.TemporaryDirectory(dir=scratch) as here:
+        folder = Path(here)
+        sums = {name: listed[name] for name in listed if name in there}
+        for name in bucket.get(unsure, folder, kept=there):
+            sums[name] = sha256(folder / name)
+            (folder / name).unlink()
+        if sums != listed:
+            bucket.write(SUMS, _sums_text(sums))
+        yield folder
+        made = read_sums(folder)
+        # A large file has a tag that is no MD5, and is written anew.
+        changed = [n for n in made if n not in there or there[n].tag != checksum(folder / n, "md5")]
+        bucket.put(folder, changed)
+        if sums | made != sums:
+            bucket.write(SUMS, _sums_text(sums | made))  # last: whoever reads it finds the files
 
 
 def _availability(entry, now):
@@ -188,14 +246,9 @@ def named_folder(data: str) -> Path:
     if not folder.is_dir():
         raise DataError(
             f"LABKIT_DATA is {data}, which is not a folder. Set it to a folder, to the "
-            "http address of a mirror, or to 'sample'; or unset it."
+            "address of a mirror (https://… or s3://bucket/prefix), or to 'sample'; or unset it."
         )
     return folder
-
-
-def is_address(data: str) -> bool:
-    """Whether LABKIT_DATA names a mirror on the network rather than a folder."""
-    return data.startswith(("http://", "https://"))
 
 
 def _read_folder_source(folder, entry, limit, kind, where):
@@ -206,7 +259,7 @@ def _read_folder_source(folder, entry, limit, kind, where):
         sums = read_sums(folder)
         listed = any(name.startswith(f"{entry.path}/") for name in sums)
         found = read_folders(
-            [path],
+            {path: str(path)},
             image_size=entry.input_shape[0],
             limit=limit,
             class_names=entry.class_names,
@@ -271,40 +324,67 @@ def _read_remotes(paths, entry):
 
 
 def _mirror_folder(address):
-    name = hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
-    return settings.read().cache / "mirrors" / name
+    return settings.read().cache / "mirrors" / digest(address)
 
 
 def copy_of_mirror(address: str, wanted: str, *, offline: bool) -> Path:
     """The folder with labkit's own copy of the file or folder ``wanted`` of a mirror.
 
+    The mirror's list of checksums is asked for each time, so that what was added or changed
+    there comes along, and what was deleted goes. Where it cannot be had, the copy of before is
+    used, with a note.
+
     Raises:
         LookupError: the mirror does not list it.
         HostSilent: the mirror does not answer.
+        DataError: the mirror refuses, or sends something else than it lists.
     """
     folder = _mirror_folder(address)
-    base = address.rstrip("/")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be made ({error.strerror}). Set LABKIT_CACHE to a folder that you "
-            "can write to."
-        ) from error
+    base, shown = address.rstrip("/"), settings.shown(address).rstrip("/")
+    offline = offline and is_remote(address)
+    bucket = None if offline or is_http(address) else Bucket(base)
+    make_cache(folder)
     with FileLock(folder / f"{SUMS}.lock"):
-        if not (folder / SUMS).exists():
-            if offline:
-                raise LookupError("LABKIT_OFFLINE=1")
-            text = fetch_text(f"{base}/{SUMS}")
-            parse_sums(text, f"{base}/{SUMS}")
-            write_atomically(folder / SUMS, lambda file: file.write(text.encode()))
+        if offline and not (folder / SUMS).exists():
+            raise LookupError("LABKIT_OFFLINE=1")
+        if not offline:
+            _bring_sums(base, bucket, folder)
     sums = read_sums(folder)
     names = [n for n in sums if n == wanted or n.startswith(f"{wanted}/")]
     if not names:
-        raise LookupError(f"{base} has no {wanted}")
-    for name in names:
-        if not (folder / name).exists():
-            if offline:
-                raise LookupError("LABKIT_OFFLINE=1")
+        raise LookupError(f"{shown} has no {wanted}")
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing and offline:
+        raise LookupError("LABKIT_OFFLINE=1")
+    if bucket and missing:
+        with FileLock(folder / "copying.lock"):  # others wait, and find what they miss
+            missing = [name for name in missing if not (folder / name).exists()]
+            arrived = [*bucket.get(missing, folder, sums=sums)]
+        if gone := set(missing) - set(arrived):
+            raise DataError(
+                f"{shown} lists {min(gone)} in its {SUMS} and has no such file. Make it anew with "
+                f"`labkit data mirror {shown}`."
+            )
+    elif missing:
+        for name in missing:
             download(f"{base}/{name}", folder / name, sha256=sums[name], progress=len(names) == 1)
     return folder
+
+
+def _bring_sums(base, bucket, folder):
+    """Bring the mirror's SHA256SUMS, and forget the copies of what has changed since the last."""
+    shown = settings.shown(base)
+    try:
+        text = bucket.text(SUMS) if bucket else fetch_text(f"{base}/{SUMS}")
+    except DownloadError as error:
+        if not (folder / SUMS).exists():
+            raise
+        print(f"Note: {error} What {shown} had last time is used.")
+        return
+    sums = parse_sums(text, f"{shown}/{SUMS}")
+    known = read_sums(folder)
+    for name, digest_then in known.items():
+        if sums.get(name) != digest_then:
+            (folder / name).unlink(missing_ok=True)
+    if sums != known or not (folder / SUMS).exists():
+        write_atomically(folder / SUMS, lambda file: file.write(text.encode()))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labkit import settings
 from labkit.data import sources
+from labkit.data.bucket import is_address
 from labkit.data.download import PATIENCE, HostSilent, checksum, download, write_atomically
 from labkit.data.sources import Availability
 from labkit.errors import DataError
@@ -149,8 +150,8 @@ alone, with "-top" for the whole classifier, and ``imagenet_classes``."""
 def find_weights(backbone: str, *, top: bool = False) -> Weights:
     """The weights that a backbone learned from ImageNet, from the first source that has them.
 
-    1. ``LABKIT_DATA``: a folder that holds the file under Keras's name, or the http(s)
-       address of such a folder. A ``SHA256SUMS`` beside it must agree.
+    1. ``LABKIT_DATA``: a folder that holds the file under Keras's name, or the address of a
+       mirror with such a folder. A ``SHA256SUMS`` beside it must agree.
     2. Keras's cache (``~/.keras/models``), where the file is the official one.
     3. A download from the official host into labkit's own cache, unless
        ``LABKIT_OFFLINE=1``. A host that is silent for three seconds is left alone
@@ -245,11 +246,11 @@ def fetch_weights(name: str, *, patience: float = PATIENCE) -> list[Path]:
     return [_fetch(_file(each), patience) for each in names]
 
 
-def mirror_weights(folder: Path, names: tuple[str, ...] = ()) -> dict[str, str]:
+def mirror_weights(folder: Path | str, names: tuple[str, ...] = ()) -> dict[str, str]:
     """Put weights into a ``LABKIT_DATA`` folder, and their checksums into its ``SHA256SUMS``.
 
     Args:
-        folder: made when missing; what it holds already is kept.
+        folder: made when missing, or the address of a bucket; what it holds already is kept.
         names: of :data:`WEIGHTS`; by default those that are on this machine already,
             because all of them together are over a gigabyte.
 
@@ -260,25 +261,24 @@ def mirror_weights(folder: Path, names: tuple[str, ...] = ()) -> dict[str, str]:
         >>> mirror_weights(Path("share"), ("ResNet50",))
         {'ResNet50': 'mirrored'}
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     outcome = {}
-    for name in names or WEIGHTS:
-        file = _file(name)
-        try:
-            path, _, _ = _find(name, offline=not names)
-            if path.parent.resolve() != folder.resolve():
-                with open(path, "rb") as original:
-                    write_atomically(
-                        folder / file.filename,
-                        lambda copy, original=original: shutil.copyfileobj(original, copy),
-                    )
-            outcome[name] = "mirrored"
-        except DataError as error:
-            if names or not isinstance(error, MissingWeights):
-                outcome[name] = f"left out: {error}"
-    names_used = (name for file in WEIGHTS.values() for name in (file.filename, *file.other_names))
-    sources.write_sums(folder, [folder / name for name in names_used if (folder / name).is_file()])
+    used = {n for file in WEIGHTS.values() for n in (file.filename, *file.other_names)}
+    with sources.mirror_at(folder, used) as here:
+        for name in names or WEIGHTS:
+            file = _file(name)
+            try:
+                path, _, _ = _find(name, offline=not names)
+                if path.parent.resolve() != here.resolve():
+                    with open(path, "rb") as original:
+                        write_atomically(
+                            here / file.filename,
+                            lambda copy, original=original: shutil.copyfileobj(original, copy),
+                        )
+                outcome[name] = "mirrored"
+            except DataError as error:
+                if names or not isinstance(error, MissingWeights):
+                    outcome[name] = f"left out: {error}"
+        sources.write_sums(here, [here / name for name in used if (here / name).is_file()])
     return outcome
 
 
@@ -330,13 +330,13 @@ def _in_labkit_data(filename, file, data, offline):
     """
     if not data:
         return None
-    if sources.is_address(data):
+    if is_address(data):
         kind, folder = "mirror", sources.copy_of_mirror(data, filename, offline=offline)
     else:
         kind, folder = "folder", sources.named_folder(data)
     path = folder / filename
     if not path.is_file():
-        raise LookupError(f"{data} has no {filename}")
+        raise LookupError(f"{settings.shown(data)} has no {filename}")
     verified = sources.verify(folder, filename) or file.is_official(path)
     return path, kind, verified
 

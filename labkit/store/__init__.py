@@ -23,11 +23,13 @@ from labkit.data.dataset import Dataset
 from labkit.data.download import sha256
 from labkit.errors import StoreError
 from labkit.store import forms
-from labkit.store.place import Place
+from labkit.store.forms import read_joblib
+from labkit.store.place import DamagedManifest, Place
 
-__all__ = ["Version", "find", "list", "load", "save"]
+__all__ = ["Version", "find", "has", "list", "load", "read_joblib", "save"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_FOLDER = re.compile(r"files/[0-9]+-[0-9a-f]{32}")
 _FORMAT = 1
 _DAY = 24 * 3600
 _PACKAGES = ("labkit", "keras", "tensorflow", "scikit-learn", "onnx", "numpy")
@@ -190,6 +192,20 @@ def find(name: str, *, url: str | Path | None = None) -> Version:
     return _parse(content, name, number, place.url)
 
 
+def has(name: str, *, url: str | Path | None = None) -> bool:
+    """Whether there is such a version, see :func:`find`.
+
+    Raises:
+        StoreError: the place cannot be read.
+    """
+    name, _, wanted = name.partition("/")
+    _check(name)
+    numbers = Place(url).numbers(name)
+    if wanted in ("", "latest"):
+        return bool(numbers)
+    return wanted in map(str, numbers)
+
+
 def load(name: str, *, url: str | Path | None = None):
     """The model of a version, see :func:`find`.
 
@@ -204,14 +220,22 @@ def load(name: str, *, url: str | Path | None = None):
 
 
 def list(*, url: str | Path | None = None) -> list[Version]:
-    """All versions of all models, by name and number."""
+    """All versions of all models, by name and number.
+
+    One whose manifest was damaged is left out, and named in a note.
+
+    Raises:
+        StoreError: the place cannot be read.
+    """
     place = Place(url)
-    return [
-        find(f"{name}/{number}", url=place.url)
-        for name in place.names()
-        if _NAME.fullmatch(name)
-        for number in place.numbers(name)
-    ]
+    versions = []
+    for name in filter(_NAME.fullmatch, place.names()):
+        for number in place.numbers(name):
+            try:
+                versions.append(find(f"{name}/{number}", url=place.url))
+            except DamagedManifest as error:
+                print(f"Note: left out: {error}")
+    return versions
 
 
 def _check(name):
@@ -240,11 +264,22 @@ def _commit(place, name, manifest) -> int:
 
 def _tidy(place, name, now):
     """Delete what a save left behind that was killed more than a day ago."""
-    known = {find(f"{name}/{n}", url=place.url).folder for n in place.numbers(name)}
+    known, damaged = set(), False
+    for number in place.numbers(name):
+        try:
+            named = _FOLDER.findall(place.read(_manifest(name, number)).decode(errors="replace"))
+        except (DamagedManifest, FileNotFoundError):
+            named = []
+        known.update(named)
+        damaged = damaged or not named
     for folder in place.folders(f"{name}/files"):
         began = folder.partition("-")[0]
-        if f"files/{folder}" not in known and began.isdecimal() and now - int(began) > _DAY:
-            place.delete(f"{name}/files/{folder}")
+        if f"files/{folder}" in known or not began.isdecimal() or now - int(began) <= _DAY:
+            continue
+        # A manifest that no longer says which files are its own may be of any that are complete.
+        if damaged and forms.are_complete(place.files(f"{name}/files/{folder}")):
+            continue
+        place.delete(f"{name}/files/{folder}")
 
 
 def _parse(content: bytes, name: str, number: int, url: str) -> Version:
@@ -254,7 +289,7 @@ def _parse(content: bytes, name: str, number: int, url: str) -> Version:
         if found.pop("format") != _FORMAT:
             raise ValueError("it was written by another labkit: update yours")
         version = Version(name=name, number=number, url=url, **found)
-        if not re.fullmatch(r"files/[0-9]+-[0-9a-f]{32}", version.folder):
+        if not _FOLDER.fullmatch(version.folder):
             raise ValueError("its folder is none of ours")
         if version.kind not in forms.FILES:
             raise ValueError(f"there is no kind {version.kind!r}")
@@ -263,7 +298,7 @@ def _parse(content: bytes, name: str, number: int, url: str) -> Version:
         if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in version.files.values()):
             raise ValueError("its checksums are none")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(
+        raise DamagedManifest(
             f"{name}/{number} is no version of a model: {error}. Save the model again."
         ) from error
     return version

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,11 @@ def kind_of(model) -> str:
         f"{type(model).__name__} is no model that can be saved. Use a Keras model, or one of "
         "scikit-learn's estimators."
     )
+
+
+def are_complete(names: Iterable[str]) -> bool:
+    """Whether these are the files of a whole model."""
+    return ONNX in names and not set(FILES.values()).isdisjoint(names)
 
 
 def write(model, folder: Path) -> None:
@@ -81,6 +87,41 @@ def read(kind: str, path: Path):
         f"{path.name} is not loaded, because it needs types that skops does not trust: "
         f"{', '.join(strange)}. Whoever made the file could run code with them."
     )
+
+
+def read_joblib(path: str | Path, *, trusted: bool):
+    """What a file of joblib holds, such as a model that somebody else has saved with it.
+
+    Such a file is a pickle: a small program, which runs when it is read. Lab 01 shows it.
+
+    Args:
+        path: the file.
+        trusted: ``True`` says that you trust whoever made the file, and everybody through whose
+            hands it went. There is no default: this is yours to say.
+
+    Raises:
+        StoreError: you do not say so, or the file is not there or damaged.
+
+    Example:
+        >>> model = store.read_joblib("regression.joblib", trusted=True)
+        >>> store.save(model, "regression")  # from now on it is data
+    """
+    if trusted is not True:
+        raise StoreError(
+            f"{path} is not read: a file of joblib is a pickle, a program that runs as soon as it "
+            "is read, and could delete your files or send them away. If you know who made it, and "
+            "trust them, write trusted=True. Otherwise ask for the model in a form that is data "
+            "only, such as skops or ONNX."
+        )
+    import joblib
+
+    try:
+        return joblib.load(path)
+    except Exception as error:  # it runs code, which may raise anything
+        raise StoreError(
+            f"{path} could not be read ({type(error).__name__}: {error}). Check the path; a file "
+            "that is damaged, or that needs another version of a library, has to be saved anew."
+        ) from error
 
 
 def signature(path: Path) -> dict:

@@ -7,11 +7,16 @@ import uuid
 from pathlib import Path
 
 from labkit import settings
+from labkit.data.bucket import bytes_bar, connect, get_file, is_local, plainly, put_file
 from labkit.data.download import sha256, write_atomically
 from labkit.errors import StoreError
 
 _NUMBER = re.compile(r"0*([1-9][0-9]{0,8})\.json$")
 _LARGEST = 1 << 20  # bytes of a manifest; more than that is not one
+
+
+class DamagedManifest(StoreError):
+    """What should describe a version is not what a save has written."""
 
 
 class Place:
@@ -23,14 +28,10 @@ class Place:
     """
 
     def __init__(self, url: str | Path | None = None):
-        import fsspec
-
         self.url = str(url or settings.read().store)
         with self._saying("opened"):
-            # What another process has written a second ago must be seen.
-            self.fs, root = fsspec.url_to_fs(self.url, use_listings_cache=False)
-        self.root = root.rstrip("/")
-        self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else ())
+            self.fs, self.root = connect(self.url)
+        self.is_local = is_local(self.fs)
 
     def names(self) -> list[str]:
         """The folders directly below the root."""
@@ -46,13 +47,17 @@ class Place:
 
         Raises:
             FileNotFoundError: there is none.
-            StoreError: it cannot be read, or is larger than a small file is.
+            DamagedManifest: it is larger than a small file is.
+            StoreError: it cannot be read.
         """
         passing = self._saying("read", FileNotFoundError)
         with passing, self.fs.open(self._at(path), "rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise StoreError(f"{path} in {self._shown} is no manifest of a model: it is too large.")
+            raise DamagedManifest(
+                f"{path} in {self._shown} is no manifest of a model: it is too large. Save the "
+                "model again."
+            )
         return content
 
     def create(self, path: str, content: bytes) -> None:
@@ -75,10 +80,8 @@ class Place:
 
     def put(self, source: Path, path: str) -> None:
         """Copy a file to ``path``."""
-        with self._saying("written"):
-            if self.is_local:  # a bucket has no folders, and s3fs would make the bucket
-                Path(self._at(path)).parent.mkdir(parents=True, exist_ok=True)
-            self.fs.put_file(str(source), self._at(path))
+        with self._saying("written"), bytes_bar(f"Saving {source.name}") as callback:
+            put_file(self.fs, source, self._at(path), callback)
 
     def get(self, path: str, digest: str) -> Path:
         """A file with this SHA-256, on this machine: where it lies, or a copy in the cache.
@@ -91,14 +94,14 @@ class Place:
         # Under its own name, because Keras goes by the ending.
         kept = settings.read().cache / "models" / digest / Path(path).name
         if not (kept.exists() and sha256(kept) == digest):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            arriving = kept.with_name(f".{uuid.uuid4().hex}.tmp")
-            try:
-                with self._saying("read"):
-                    self.fs.get_file(self._at(path), str(arriving))
-                os.replace(self._checked(arriving, path, digest), kept)
-            finally:
-                arriving.unlink(missing_ok=True)
+            with self._saying("read"), bytes_bar(f"Loading {kept.name}") as callback:
+                get_file(
+                    self.fs,
+                    self._at(path),
+                    kept,
+                    lambda file: self._checked(file, path, digest),
+                    callback,
+                )
         return kept
 
     def delete(self, path: str) -> None:
@@ -109,6 +112,10 @@ class Place:
     def folders(self, path: str) -> list[str]:
         """The names of the folders in ``path``."""
         return [Path(entry).name for entry in self._list(path, "directory")]
+
+    def files(self, path: str) -> list[str]:
+        """The names of the files in ``path``."""
+        return [Path(entry).name for entry in self._list(path, "file")]
 
     def _create_remotely(self, path, content):
         try:
@@ -145,18 +152,7 @@ class Place:
             )
         return file
 
-    @contextlib.contextmanager
     def _saying(self, what, *passing):
-        try:
-            yield
-        except (StoreError, *passing):
-            raise
-        except Exception as error:  # each file system raises its own
-            text = type(error).__name__
-            if str(error) not in ("", "None"):
-                text += f": {str(error).splitlines()[0]}"
-            raise StoreError(
-                f"The store {self._shown} could not be {what} ({text}). Check its address, and "
-                "for a bucket AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then "
-                "call the same again. A version that was not complete does not count."
-            ) from error
+        then = "call the same again. A version that was not complete does not count."
+        sentence = f"The store {self._shown} could not be {what}"
+        return plainly(StoreError, sentence, self.url, *passing, then=then)

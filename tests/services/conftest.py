@@ -8,8 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 
+from tests.services.ceph import Ceph
 from tests.services.ports import free_port
 
 
@@ -77,3 +79,25 @@ def postgresql(tmp_path_factory):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory):
+    cluster = Ceph(tmp_path_factory.mktemp("ceph"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def url(ceph, monkeypatch, tmp_path):
+    """An address in a new bucket, empty so far, which this process may read and write."""
+    for name, value in ceph.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
+    fsspec.filesystem("s3").clear_instance_cache()
+    bucket = f"lab-{time.time_ns()}"
+    fsspec.filesystem("s3").mkdir(bucket)
+    return f"s3://{bucket}/lab"

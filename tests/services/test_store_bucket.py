@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
@@ -16,28 +15,6 @@ from labkit import store
 from labkit.data.download import sha256
 from labkit.errors import StoreError
 from labkit.store.place import Place
-from tests.services.ceph import Ceph
-
-
-@pytest.fixture(scope="module")
-def ceph(tmp_path_factory):
-    cluster = Ceph(tmp_path_factory.mktemp("ceph"))
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def url(ceph, monkeypatch, tmp_path):
-    for name, value in ceph.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
-    fsspec.filesystem("s3").clear_instance_cache()
-    bucket = f"models-{time.time_ns()}"
-    fsspec.filesystem("s3").mkdir(bucket)
-    return f"s3://{bucket}/lab"
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_thirty_processes_make_one_download(home):
     correct = hashlib.sha256(parts["x_train"].tobytes()).hexdigest()
     assert answers == [["mirror", correct]] * 30
     assert len(server.asked("/mnist.npz")) == 1
-    assert len(server.asked("/SHA256SUMS")) == 1
+    assert len(server.asked("/SHA256SUMS")) == 30, "whether anything has changed"
 
 
 def test_a_connection_cut_half_way_is_resumed(official):
@@ -241,6 +241,24 @@ def test_a_mirrored_file_that_differs_from_its_sum_is_refused(monkeypatch):
         monkeypatch.setenv("LABKIT_DATA", address)
         with pytest.raises(DownloadError, match="wrong file"):
             labkit.load("mnist")
+
+
+def test_what_changes_on_a_mirror_comes_along(home, monkeypatch, capsys):
+    (raw, _), (other, parts) = digits(), digits(count=500)
+    server = LabServer(mirror_of(raw))
+    with server.running() as address:
+        monkeypatch.setenv("LABKIT_DATA", address)
+        assert len(labkit.load("mnist").x_train) != 500
+        server.files |= mirror_of(other)
+        assert (labkit.load("mnist").x_train[..., 0] == parts["x_train"]).all()
+        assert len(server.asked("/mnist.npz")) == 2
+        server.files["/SHA256SUMS"] = b""
+        assert labkit.load("mnist").is_sample, "it was deleted there"
+        assert not [path for path in home.rglob("mnist.npz")]
+        server.files |= mirror_of(raw)
+        labkit.load("mnist")
+    assert labkit.load("mnist").source.kind == "mirror"
+    assert "did not answer" in (said := capsys.readouterr().out) and "last time is used" in said
 
 
 def test_a_full_or_read_only_cache_is_a_clear_error(official, monkeypatch, home):

@@ -11,12 +11,15 @@ import time
 import zipfile
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFile
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import labkit
 from labkit import models, store
+from labkit.data.download import sha256
 from labkit.errors import StoreError
 from labkit.store import forms
 from labkit.store.place import Place
@@ -243,10 +246,85 @@ def test_a_version_stays_whole_when_the_answer_to_its_writing_is_lost(line, url,
     assert np.array_equal(store.load("m", url=url).coef_, line.coef_)
 
 
-def test_a_damaged_manifest_does_not_keep_others_from_saving(line, tmp_path):
+@pytest.mark.parametrize("content", ["{", "", "[]", "x" * (2 << 20)])
+def test_a_damaged_manifest_is_named_and_keeps_nobody_from_the_others(
+    line, content, tmp_path, capsys
+):
+    for _ in range(3):
+        store.save(line, "m", url=tmp_path)
+    (tmp_path / "m/000002.json").write_text(content)
+    assert [version.number for version in store.list(url=tmp_path)] == [1, 3]
+    said = capsys.readouterr().out
+    assert "Note: left out: m/" in said and said.count("\n") == 1 and "2" in said.split()[3]
+    assert store.save(line, "m", url=tmp_path).number == 4
+
+
+def test_a_place_that_cannot_be_read_is_no_damaged_manifest(line, tmp_path, monkeypatch):
     store.save(line, "m", url=tmp_path)
-    (tmp_path / "m/000001.json").write_text("{")
-    assert store.save(line, "m", url=tmp_path).number == 2
+
+    def cut(self, path):
+        raise StoreError("no answer")
+
+    monkeypatch.setattr(Place, "read", cut)
+    with pytest.raises(StoreError, match="no answer"):
+        store.list(url=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "cut off, but: {folder}"])
+def test_tidying_spares_the_files_of_a_damaged_manifest(line, content, tmp_path):
+    def age(folder):
+        old = folder.with_name(f"1-{folder.name.partition('-')[2]}")
+        return Path(os.rename(folder, old) or old)
+
+    version = store.save(line, "m", url=tmp_path)
+    mine = age(tmp_path / "m" / version.folder)
+    shown = content.replace("{folder}", f"files/{mine.name}")
+    (tmp_path / "m/000001.json").write_text(shown)
+    left = tmp_path / "m/files" / f"1-{'0' * 32}"
+    left.mkdir()
+    (left / "model.onnx").write_text("a save that was killed")
+    store.save(line, "m", url=tmp_path)
+    assert mine.exists() and not left.exists()
+
+
+def test_a_long_transfer_shows_a_bar(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LABKIT_HEADLESS", "0")
+    source = tmp_path / "large.bin"
+    source.write_bytes(b"x" * (12 << 20))
+    place, digest = Place(f"memory://{tmp_path.name}"), sha256(source)
+    place.put(source, "m/large.bin")
+    place.get("m/large.bin", digest).unlink()
+    assert "large.bin" not in capsys.readouterr().err, "a short one shows none"
+    read = MemoryFile.read
+
+    def slowly(self, *size):
+        time.sleep(0.8)
+        return read(self, *size)
+
+    monkeypatch.setattr(MemoryFile, "read", slowly)
+    place.get("m/large.bin", digest)
+    assert "Loading large.bin" in capsys.readouterr().err
+
+
+def test_a_file_of_joblib_is_read_only_when_its_reader_trusts_it(line, tmp_path):
+    class Surprise:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "surprise"),)
+
+    path = tmp_path / "model.joblib"
+    joblib.dump(line, path)
+    assert np.array_equal(store.read_joblib(path, trusted=True).coef_, line.coef_)
+    joblib.dump(Surprise(), path)
+    for trusted in (False, None, "yes", 1):
+        with pytest.raises(StoreError, match="runs as soon as it is read.*write trusted=True"):
+            store.read_joblib(path, trusted=trusted)
+    with pytest.raises(TypeError):
+        store.read_joblib(path)
+    assert not (tmp_path / "surprise").exists()
+    path.write_bytes(b"no pickle")
+    for wrong in (path, tmp_path / "not there.joblib"):
+        with pytest.raises(StoreError, match="could not be read.*Check the path"):
+            store.read_joblib(wrong, trusted=True)
 
 
 def test_a_place_that_cannot_be_written_says_so(line, tmp_path):
