@@ -17,6 +17,9 @@ cats and dogs, are luck.
   0.9864, of 32 with peak 0.003: 0.9892, but slower; weight decay 0.05: 0.9879.
 - Fashion-MNIST, MLP, one seed, five epochs: peak 0.01: 0.874, 0.005: 0.887; 12 epochs: 0.892;
   classic 0.872. cnn_bn, one epoch: 0.906; four with flips: 0.924.
+- Fashion-MNIST, cnn_bn with the pooling before the normalisation, two seeds: one epoch 0.9056 and
+  0.9087, four with flips 0.9261 and 0.9265; behind it: 0.9058 and 0.9057, 0.9250 and 0.9274, and
+  1.25 times the seconds.
 - CIFAR-10, cnn_bn 32-64-96-128, one seed, three epochs: peak 0.005: 0.749, 0.01: 0.756,
   0.02: 0.761; shifts of 2 instead of 3: 0.759 against 0.756; batches of 128: 0.748. Other
   networks for about the same time: 0.69 to 0.74.
@@ -141,7 +144,7 @@ LABS = {
     ),
     "06": (
         program("classic", "cats_and_dogs", cats_and_dogs_cnn, 20, "classic", SHEAR_ZOOM_FLIP, 64),
-        program("fast cnn_bn", "cats_and_dogs", pets_cnn_bn, 28, "fast", MORE, 48),
+        program("fast cnn_bn", "cats_and_dogs", pets_cnn_bn, 30, "fast", MORE, 64),
         program("transfer, frozen", "cats_and_dogs", pretrained, 10, image_size=192),
     ),
     "08": (

@@ -165,10 +165,11 @@ def cnn_bn(
 
     Each convolution of 3 × 3 is followed by batch normalisation (Ioffe and Szegedy, 2015,
     https://arxiv.org/abs/1502.03167) and ReLU. The first one moves in steps of two, which
-    saves three quarters of the work where maps are largest; those between the first and
-    the last are followed by a 2 × 2 max pooling. In the end each map becomes one number,
-    its mean (global average pooling; Lin et al., 2013, https://arxiv.org/abs/1312.4400),
-    so that no large dense layer is needed.
+    saves three quarters of the work where maps are largest. Those between the first and the
+    last are followed by a 2 × 2 max pooling, which comes before the normalisation: that has
+    a quarter of the numbers left to do, and the accuracy stays. In the end each map becomes
+    one number, its mean (global average pooling; Lin et al., 2013,
+    https://arxiv.org/abs/1312.4400), so that no large dense layer is needed.
 
     Args:
         data: a :class:`labkit.data.Dataset` of pictures, or ``(input_shape, num_classes)``.
@@ -199,11 +200,11 @@ def cnn_bn(
     for i, n in enumerate(filters):
         strides = 2 if i == 0 else 1
         model.add(layers.Conv2D(n, 3, strides=strides, padding="same", use_bias=False))
+        if 0 < i < len(filters) - 1:
+            model.add(layers.MaxPooling2D())
         # The usual momentum of 0.99 needs more steps than a short training has.
         model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
-        if 0 < i < len(filters) - 1:
-            model.add(layers.MaxPooling2D())
     model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Dense(num_classes, activation="softmax"))
     return compile_classifier(model, learning_rate)
