@@ -442,7 +442,9 @@ def _watcher(metrics, epochs, seconds, saver, pressed, verbose):
         def on_train_batch_end(self, batch, logs=None):
             if pressed.is_set():
                 raise KeyboardInterrupt
-            self.bar.update(self.epoch + (batch + 1) / self.params["steps"] - self.bar.n)
+            # With several steps in one call the last of them may lie behind the end.
+            share = min(1, (batch + 1) / self.params["steps"])
+            self.bar.update(self.epoch + share - self.bar.n)
 
         def on_epoch_end(self, epoch, logs=None):
             for key, value in logs.items():
