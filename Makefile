@@ -4,8 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Trust what the system trusts, as pip does: a company's own certificate authority, say.
 export UV_SYSTEM_CERTS ?= 1
-# A folder of their own for studies: what someone tuned by hand does not belong in a lab's outputs.
-HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES=$(CURDIR)/build/studies
+# Folders of their own: what someone tuned or saved by hand does not belong in a lab's outputs.
+HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES=$(CURDIR)/build/studies \
+  LABKIT_STORE=$(CURDIR)/build/models
 SAMPLE := LABKIT_DATA=sample $(HEADLESS)
 # Two processes of one thread each get more done than two of two.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
@@ -54,7 +55,8 @@ test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt inst
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'
 	@LABKIT_DATA=$${LABKIT_DATA:-sample} $(HEADLESS) $(BIN)/python -m pytest tests/browser
 
-test-services: $(READY) ## kills and outages, slow tests; needs PostgreSQL and Ceph
+test-services: $(READY) ## kills, outages, load, other clients, slow tests; needs PostgreSQL, Ceph and curl
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[services]'
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow \
 	  tests/unit tests/notebooks
 	@$(SAMPLE) $(BIN)/python -m pytest tests/services
@@ -68,12 +70,13 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure recipes, pipelines and sweeps on the real data: both sides, the ratio
+bench: $(READY) ## measure recipes, pipelines, sweeps and servers on the real data: both sides, the ratio
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/passes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/sweeps.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/serving.py
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \

@@ -9,7 +9,7 @@ Three nouns carry every lab::
 Importing it takes a fraction of a second: the names below load when they are
 first used. Two things happen at once. The thread pools of TensorFlow and NumPy
 are told how many cores this container may use, because they read that only when
-they start. And the functions ``check``, ``doctor`` and ``sweep`` take the names of their
+they start. And the functions ``check``, ``doctor``, ``serve`` and ``sweep`` take the names of their
 modules, which would otherwise depend on what was imported first.
 """
 
@@ -19,6 +19,7 @@ from labkit import machine
 from labkit.check import check, progress
 from labkit.doctor import doctor
 from labkit.errors import LabError
+from labkit.serve import serve
 from labkit.sweep import sweep
 
 _NAMES = {
@@ -39,6 +40,7 @@ __all__ = [
     "doctor",
     "keras",
     "progress",
+    "serve",
     "sweep",
     *_NAMES,
     *_MODULES,

@@ -154,6 +154,57 @@ def mirror(
         raise typer.Exit(1)
 
 
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="A folder, or an address such as s3://bucket/models; else LABKIT_STORE."
+    ),
+]
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A model of the labs, such as mnist-cnn.")],
+    store_url: StoreUrl = None,
+):
+    """Train one of the labs' models on the data that is here, and save it in the store."""
+    from labkit import zoo
+
+    print(f"Saved {zoo.train(name, url=store_url)!r}")
+
+
+@app.command()
+def serve(
+    names: Annotated[
+        list[str], typer.Argument(help="Models of the store, such as mnist-cnn or mnist-cnn/3.")
+    ],
+    store_url: StoreUrl = None,
+    port: Annotated[int, typer.Option(help="The port.")] = 8080,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="The address to listen on. On another one than this machine's own, clients have "
+            "to show a token: LABKIT_TOKEN, or the one that is printed."
+        ),
+    ] = "127.0.0.1",
+    train_if_missing: Annotated[
+        bool,
+        typer.Option(
+            "--train-if-missing", help="Train and save what is not in the store, and then serve it."
+        ),
+    ] = False,
+):
+    """Serve models: pages for people, KServe's V1 and V2 for programs, /metrics, /docs.
+
+    A newer version in the store takes over by itself. Ctrl-C stops the server.
+    """
+    from labkit.serve import process
+
+    if train_if_missing:
+        process.train_missing(names, store=store_url)
+    process.run(names, store=store_url, host=host, port=port)
+
+
 Tuned = Annotated[Path, typer.Argument(help="Python that defines build, data and space.")]
 StudyName = Annotated[str, typer.Option(help="The name of the study.")]
 Storage = Annotated[

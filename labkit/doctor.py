@@ -327,7 +327,8 @@ def _variables() -> Iterator[tuple[str, str, str]]:
     for f in fields(settings.Settings):
         name, default = f.metadata["name"], f.metadata["default"]
         value = os.environ.get(name, "").strip() or default
-        yield name, settings.shown(value), f.metadata["meaning"]
+        shown = "(set)" if value and name in settings.SECRET else settings.shown(value)
+        yield name, shown, f.metadata["meaning"]
 
 
 def _needed() -> list:

@@ -33,5 +33,14 @@ class StoreError(LabError):
     """A model cannot be saved, is not there, or is not what was saved."""
 
 
+class ServeError(LabError):
+    """A request cannot be answered, or a server cannot start."""
+
+    def __init__(self, text: str, status: int = 422):
+        super().__init__(text)
+        self.status = status
+        """What HTTP calls it."""
+
+
 class NotebookError(LabError):
     """A notebook cannot be run, cleaned or checked."""

@@ -14,6 +14,9 @@ import platformdirs
 
 from labkit.errors import SettingsError
 
+SECRET = ("LABKIT_TOKEN",)
+"""What is never shown."""
+
 
 def _variable(name: str, default: str, meaning: str):
     return field(metadata={"name": name, "default": default, "meaning": meaning})
@@ -55,6 +58,12 @@ class Settings:
         "LABKIT_STORE",
         str(Path(platformdirs.user_data_dir("labkit")) / "models"),
         "where models are kept: a folder, or an address such as s3://bucket/prefix",
+    )
+    token: str = _variable(
+        "LABKIT_TOKEN",
+        "",
+        "what clients of labkit serve have to show; 'none': nothing, when something else "
+        "protects it; without one a new token is made where it listens beyond this machine",
     )
     headless: bool = _variable(
         "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"

@@ -185,8 +185,13 @@ def picture_bytes(path: str | os.PathLike) -> bytes:
     return raw
 
 
-def decode(raw: bytes, image_size: int) -> np.ndarray:
+def decode(raw: bytes, image_size: int, most_pixels: int = _MOST_PIXELS) -> np.ndarray:
     """:func:`read_picture` for the bytes of one file, from any thread.
+
+    Args:
+        raw: the bytes.
+        image_size: the side of the square.
+        most_pixels: how many may be unpacked, which takes up to 12 bytes each.
 
     Raises:
         ValueError: they are no picture that can be read, with the reason in plain words.
@@ -201,9 +206,12 @@ def decode(raw: bytes, image_size: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(raw), formats=_FORMATS) as picture:
             # The header alone has been read so far.
-            if picture.width * picture.height > _MOST_PIXELS:
-                raise Image.DecompressionBombError
+            pixels = picture.width * picture.height
             picture.draft("RGB", (2 * image_size, 2 * image_size))  # JPEG: decode no more than that
+            whole = "progressive" in picture.info  # such a JPEG is kept in memory as it is
+            unpacked = pixels if whole else picture.width * picture.height
+            if pixels > _MOST_PIXELS or unpacked > most_pixels:
+                raise Image.DecompressionBombError
             picture.load()
             with contextlib.suppress(Exception):  # a damaged note on how it was held is no loss
                 ImageOps.exif_transpose(picture, in_place=True)
@@ -220,7 +228,7 @@ def decode(raw: bytes, image_size: int) -> np.ndarray:
         kind = "a web page or other text" if text else "not a JPEG, PNG, GIF, BMP or WebP picture"
         raise ValueError(f"it is {kind}") from error
     except Image.DecompressionBombError as error:
-        raise ValueError(f"it has more than {_MOST_PIXELS // 10**6} million pixels") from error
+        raise ValueError(f"it has more than {most_pixels // 10**6} million pixels") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise ValueError(f"it is damaged or cut off ({error})") from error
 

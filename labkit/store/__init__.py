@@ -297,6 +297,10 @@ def _parse(content: bytes, name: str, number: int, url: str) -> Version:
             raise ValueError("its files are not those of a model")
         if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in version.files.values()):
             raise ValueError("its checksums are none")
+        empty = {"class_names": [], "features": [], "data": {}, "metrics": {}, "packages": {}}
+        for field, kind in empty.items():
+            if type(getattr(version, field)) is not type(kind):
+                raise ValueError(f"its {field} are something else")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedManifest(
             f"{name}/{number} is no version of a model: {error}. Save the model again."

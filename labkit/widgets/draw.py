@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from labkit import models, plot
+from labkit.data.digits import SIDE, seen
 from labkit.errors import LabError
-from labkit.widgets.digits import as_mnist
 from labkit.widgets.panel import Panel
 
-_SIDE, _PEN = 280, 22  # as in draw.js
+_PEN = 22  # as in canvas.js
 _SEVEN = ((75, 75), (205, 75), (130, 220))
 _HERE = Path(__file__).parent
+_SCRIPTS = (_HERE.parent / "serve" / "static" / "canvas.js", _HERE / "draw.js")
 
 
 def draw_digit(model, *, class_names=tuple("0123456789"), maps: bool = True) -> Panel:
@@ -47,7 +48,7 @@ def draw_digit(model, *, class_names=tuple("0123456789"), maps: bool = True) -> 
     import traitlets
 
     class Canvas(anywidget.AnyWidget):
-        _esm = _HERE / "draw.js"
+        _esm = "".join(script.read_text(encoding="utf-8") for script in _SCRIPTS)
         _css = _HERE / "draw.css"
         class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
         maps = traitlets.Bool().tag(sync=True)
@@ -82,17 +83,6 @@ def reply(model, question: dict, buffers: list) -> tuple[dict, list]:
         return question | {"error": str(error)}, []
 
 
-def seen(ink: bytes) -> np.ndarray:
-    """The drawing as the network sees it, ``uint8`` of shape ``(28, 28)``.
-
-    Raises:
-        LabError: there are not 280 × 280 bytes.
-    """
-    if len(ink) != _SIDE * _SIDE:
-        raise LabError(f"A drawing has {_SIDE} × {_SIDE} bytes, and {len(ink)} came. Draw again.")
-    return as_mnist(np.frombuffer(ink, np.uint8).reshape(_SIDE, _SIDE))
-
-
 def maps_of(model, picture: np.ndarray) -> str:
     """What the first convolution makes of a picture, as HTML; nothing of an empty one."""
     from matplotlib.figure import Figure
@@ -113,7 +103,7 @@ def example(model, class_names) -> str:
     from matplotlib.figure import Figure
     from PIL import Image, ImageDraw
 
-    paper = Image.new("L", (_SIDE, _SIDE))
+    paper = Image.new("L", (SIDE, SIDE))
     pen = ImageDraw.Draw(paper)
     pen.line(_SEVEN, fill=255, width=_PEN, joint="curve")
     for x, y in _SEVEN:

@@ -143,6 +143,8 @@ def test_a_changed_file_is_refused(line, url):
         {"format": 99},
         {"extra": 1},
         {"files": {"model.skops": "x", "model.onnx": "y"}},
+        {"class_names": 5},
+        {"data": []},
     ],
 )
 def test_a_manifest_that_someone_else_wrote_is_not_trusted(line, change, tmp_path):

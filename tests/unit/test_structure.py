@@ -52,7 +52,7 @@ def declared():
     extras = project["optional-dependencies"]
     groups = [
         project["dependencies"],
-        *(extras[e] for e in extras if e not in ("gpu", "browser", "bench")),
+        *(extras[e] for e in extras if e not in ("gpu", "browser", "bench", "services")),
     ]
     requirements = [Requirement(text) for group in groups for text in group]
     return {canonicalize_name(r.name): r for r in requirements if r.name != "labkit"}

@@ -10,11 +10,11 @@ from scipy import signal
 
 import labkit
 from labkit import models
+from labkit.data.digits import as_mnist
 from labkit.errors import LabError, SpaceError, SweepError
 from labkit.space import choice, integers, log_uniform, uniform
 from labkit.widgets.boundary import ACTIVATIONS, KINDS, Playground, points
 from labkit.widgets.convolution import PRESETS, at, convolve
-from labkit.widgets.digits import as_mnist
 from labkit.widgets.draw import draw_digit, reply
 from labkit.widgets.panel import copyable
 from labkit.widgets.run import Leaderboard, Run, code

@@ -2,6 +2,25 @@
 
 import numpy as np
 
+from labkit.errors import LabError
+
+SIDE = 280
+"""Of the canvas that digits are drawn on, in pixels, as in canvas.js."""
+
+
+def seen(ink: bytes) -> np.ndarray:
+    """A drawing as a network sees it, ``uint8`` of shape ``(28, 28)``.
+
+    Args:
+        ink: the drawing, 280 × 280 bytes, row by row, 0 for paper and 255 for ink.
+
+    Raises:
+        LabError: there are not 280 × 280 bytes.
+    """
+    if len(ink) != SIDE * SIDE:
+        raise LabError(f"A drawing has {SIDE} × {SIDE} bytes, and {len(ink)} came. Draw again.")
+    return as_mnist(np.frombuffer(ink, np.uint8).reshape(SIDE, SIDE))
+
 
 def as_mnist(drawing: np.ndarray) -> np.ndarray:
     """A drawn digit, made like those of MNIST.
@@ -23,7 +42,6 @@ def as_mnist(drawing: np.ndarray) -> np.ndarray:
         (28, 28)
     """
     from PIL import Image
-    from scipy import ndimage
 
     picture = np.zeros((28, 28), np.uint8)
     rows, columns = np.nonzero(drawing > 25)
@@ -33,7 +51,8 @@ def as_mnist(drawing: np.ndarray) -> np.ndarray:
     scale = 20 / max(cut.shape)
     height, width = (max(1, round(side * scale)) for side in cut.shape)
     small = np.asarray(Image.fromarray(cut).resize((width, height), Image.Resampling.BOX))
-    row, column = ndimage.center_of_mass(small)
+    ink = small.astype(float) / small.sum()
+    row, column = np.arange(height) @ ink.sum(axis=1), np.arange(width) @ ink.sum(axis=0)
     # The middle of 28 pixels lies between the 14th and the 15th: at 13.5, counted from 0.
     top = int(np.clip(round(13.5 - row), 0, 28 - height))
     left = int(np.clip(round(13.5 - column), 0, 28 - width))
