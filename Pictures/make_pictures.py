@@ -2294,6 +2294,58 @@ def successive_halving():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab 10
+
+
+@picture(
+    "lab10-serving.png",
+    labs="10",
+    alt="Left to right: a store with versions 1, 2 and 3 of a model. A server that has loaded "
+    "version 3. A person with a drawn digit, a program that sends numbers, and a monitor that "
+    "reads the metrics, all asking the server.",
+)
+def serving():
+    ax = page(
+        940,
+        "A model with an address",
+        "The server takes the newest version from the store, and answers whoever asks.",
+    )
+    write(ax, 240, 190, "store", HEAD, BLUE, bold=True)
+    for i, (version, y) in enumerate(((1, 620), (2, 440), (3, 260))):
+        newest = i == 2
+        colour = BLUE if newest else GREY
+        box(ax, 90, y, 300, 140, colour, fill=0.16 if newest else 0.05, width=5 if newest else 3)
+        write(ax, 240, y + 48, f"mnist-cnn/{version}", BODY, colour, bold=newest, mono=True)
+        write(ax, 240, y + 98, "complete, checked", SMALL, GREY)
+    write(ax, 760, 190, "server", HEAD, VERMILLION, bold=True)
+    box(ax, 590, 260, 340, 500, VERMILLION, fill=0.06, width=5)
+    pill(ax, 760, 330, "version 3, in memory", VERMILLION)
+    for i, path in enumerate(("/", "/v1", "/v2", "/metrics")):
+        box(ax, 640, 400 + 84 * i, 240, 62, GREY, fill=0.04)
+        write(ax, 760, 431 + 84 * i, path, BODY, mono=True)
+    arrow(ax, (396, 330), (582, 330), BLUE, 6)
+    write(ax, 489, 298, "once", SMALL, GREY)
+    askers = [
+        ("a person", "a page to draw on", 431, GREEN),
+        ("a program", "numbers in, numbers out", 557, GREEN),
+        ("a monitor", "how many, how fast", 683, GREEN),
+    ]
+    write(ax, 1330, 190, "who asks", HEAD, GREEN, bold=True)
+    show(ax, 1120, 272, 92, digit())
+    for (name, what, at, colour), y in zip(askers, (260, 450, 640), strict=True):
+        box(ax, 1090, y, 450, 120, colour, fill=None, width=4)
+        write(ax, 1240, y + 42, name, BODY, bold=True, ha="left")
+        write(ax, 1240, y + 84, what, SMALL, GREY, ha="left")
+        arrow(ax, (1082, y + 60), (938, at), colour, 5, both=True)
+    write(ax, 1166, 510, "[0, 9, …]", SMALL, mono=True)
+    for i, height in enumerate((26, 48, 34, 62)):
+        square(ax, 1124 + 22 * i, 736 - height, 16, height, mix(GREEN, 0.6), width=0)
+    band(ax, 838, 60)
+    note = "Loaded once, and asked many times: that is what makes a server quick."
+    write(ax, 800, 868, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 
@@ -2359,7 +2411,9 @@ def readme() -> bytes:
         "script, run `python Pictures/make_pictures.py`, and commit both. `take_screenshot.py`",
         "takes [jupyterlab.png](jupyterlab.png), which lab 00 shows; it needs Chromium.",
         "[tuner.png](tuner.png), in the project's README, comes from the browser tests:",
-        "it is their `build/screenshots/tuner-light.png`.",
+        "it is their `build/screenshots/tuner-light.png`. So do the pages of lab 10,",
+        "of which the upper part is kept: [lab10-draw.png](lab10-draw.png) and",
+        "[lab10-form.png](lab10-form.png).",
         "",
         "| file | alt text | used in lab |",
         "| --- | --- | --- |",

@@ -11,4 +11,5 @@ from labkit.check.exercises import (  # noqa: F401
     lab07,
     lab08,
     lab09,
+    lab10,
 )
