@@ -5,8 +5,6 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
-
 from labkit.check.judging import (
     Unattempted,
     Verdict,
@@ -24,6 +22,8 @@ _PATH = "/v1/models/mnist-cnn:predict"
 
 @exercise("10-ask", "Ask a server which digit a picture shows")
 def _ask(answer):
+    import numpy as np
+
     _a_function(answer)
     rng = np.random.default_rng(10)
     for digit in (3, 0, 8):
@@ -46,6 +46,8 @@ def _ask(answer):
 
 def _what_request(request, picture) -> str:
     """What is wrong with a request that came; empty when nothing is."""
+    import numpy as np
+
     method, path, body = request
     if (method, path) != ("POST", _PATH):
         return f"{method} {path} came; asked for is POST {_PATH}"
@@ -66,6 +68,8 @@ def _what_request(request, picture) -> str:
 
 
 def _what_digit(found, said, digit) -> str:
+    import numpy as np
+
     if np.size(found) == 10:
         return "your function returns all ten numbers; return which of them is the largest"
     value = a_number(found)
@@ -109,6 +113,8 @@ def _server(answer):
 
 @exercise("10-tensor", "Write a question of the Open Inference Protocol")
 def _tensor(answer):
+    import numpy as np
+
     from labkit.serve import protocol
 
     _a_function(answer)
@@ -138,6 +144,8 @@ def _tensor(answer):
 
 @exercise("10-metrics", "Read how long requests took")
 def _metrics(answer):
+    import numpy as np
+
     _a_function(answer)
     for what, seconds, count in (("4 requests", 0.5, 4), ("others", 3.0, 20), ("none", 0.0, 0)):
         value = a_number(_called(answer, _metrics_text(seconds, count)))
@@ -173,6 +181,7 @@ def _metrics_text(seconds, count) -> str:
 
 @exercise("10-free-space", "Serve a model of your own")
 def _free_space(serving):
+    import numpy as np
     import requests
 
     if not hasattr(serving, "url") or not hasattr(serving, "running"):
