@@ -13,6 +13,7 @@ from labkit.serve import protocol
 from labkit.serve.batching import Batcher
 from labkit.serve.limits import Limits
 from labkit.store import Version
+from labkit.store.forms import signature
 
 _QUICK = 0.002  # seconds for two examples, in which other threads have hardly woken up
 
@@ -37,7 +38,7 @@ class Served:
         self.version = version
         self.limits = limits
         self._session = _session(version, threads=1)
-        self.inputs, self.outputs = map(_described, self._ends())
+        self.inputs, self.outputs = signature(self._session).values()
         _check(version, self.inputs, self.outputs)
         self.input_name: str = self.inputs[0]["name"]
         self.shape: tuple[int, ...] = tuple(self.inputs[0]["shape"][1:])
@@ -102,9 +103,6 @@ class Served:
     def _run(self, examples):
         return self._session.run(None, {self.input_name: examples})
 
-    def _ends(self):
-        return self._session.get_inputs(), self._session.get_outputs()
-
 
 def _session(version, threads):
     import onnxruntime
@@ -132,29 +130,6 @@ def _session(version, threads):
 
 def _first_line(error):
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-_TYPES = {
-    "tensor(float16)": "FP16",
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(int32)": "INT32",
-    "tensor(int64)": "INT64",
-    "tensor(uint8)": "UINT8",
-    "tensor(string)": "BYTES",
-}
-
-
-def _described(ends):
-    """In the words of the Open Inference Protocol; −1 stands for any number of examples."""
-    return [
-        {
-            "name": end.name,
-            "datatype": _TYPES.get(end.type, end.type),
-            "shape": [size if isinstance(size, int) else -1 for size in end.shape],
-        }
-        for end in ends
-    ]
 
 
 def _check(version, inputs, outputs):

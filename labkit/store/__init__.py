@@ -135,13 +135,13 @@ def save(
     now = time.time()
     folder = f"files/{int(now)}-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory() as here:
-        forms.write(model, Path(here))
+        ends = forms.write(model, Path(here))
         written = sorted(Path(here).iterdir())
         manifest = {
             "format": _FORMAT,
             "kind": forms.kind_of(model),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-            **forms.signature(Path(here) / forms.ONNX),
+            **ends,
             **_described(data),
             "metrics": {key: float(value) for key, value in (metrics or {}).items()},
             "packages": _packages(),

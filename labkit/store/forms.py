@@ -38,8 +38,11 @@ def are_complete(names: Iterable[str]) -> bool:
     return ONNX in names and not set(FILES.values()).isdisjoint(names)
 
 
-def write(model, folder: Path) -> None:
+def write(model, folder: Path) -> dict[str, list[dict]]:
     """Save ``model`` in its own form and as ONNX, and see that both say the same.
+
+    Returns:
+        The :func:`signature` of what was written.
 
     Raises:
         StoreError: it has several inputs, was not trained, or cannot be written as ONNX.
@@ -56,7 +59,11 @@ def write(model, folder: Path) -> None:
             f"The model cannot be written as ONNX, which serving needs: {error}. Use layers and "
             "estimators that ONNX knows; a custom layer is not among them."
         ) from error
-    _compare(folder / ONNX, examples, expected)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession((folder / ONNX).read_bytes())
+    _compare(session, examples, expected)
+    return signature(session)
 
 
 def read(kind: str, path: Path):
@@ -124,27 +131,34 @@ def read_joblib(path: str | Path, *, trusted: bool):
         ) from error
 
 
-def signature(path: Path) -> dict:
-    """What an ONNX model takes and gives: name, type and shape of its input and outputs."""
-    import onnxruntime
+def signature(session) -> dict[str, list[dict]]:
+    """What an ONNX model takes and gives, in the words of the Open Inference Protocol.
 
-    session = onnxruntime.InferenceSession(path.read_bytes())
+    Args:
+        session: an ``onnxruntime.InferenceSession``.
 
-    def described(value):
-        shape = [size if isinstance(size, int) else -1 for size in value.shape]
-        return {"name": value.name, "datatype": _TYPES[value.type], "shape": shape}
+    Returns:
+        "inputs" and "outputs", each a list with name, datatype and shape; −1 stands for any number
+        of examples. A type that the protocol does not know is called as ONNX Runtime calls it.
+    """
+
+    def described(end):
+        shape = [size if isinstance(size, int) else -1 for size in end.shape]
+        return {"name": end.name, "datatype": _TYPES.get(end.type, end.type), "shape": shape}
 
     return {
-        "inputs": [described(value) for value in session.get_inputs()],
-        "outputs": [described(value) for value in session.get_outputs()],
+        "inputs": [described(end) for end in session.get_inputs()],
+        "outputs": [described(end) for end in session.get_outputs()],
     }
 
 
-# The names of the Open Inference Protocol.
 _TYPES = {
+    "tensor(float16)": "FP16",
     "tensor(float)": "FP32",
     "tensor(double)": "FP64",
+    "tensor(int32)": "INT32",
     "tensor(int64)": "INT64",
+    "tensor(uint8)": "UINT8",
     "tensor(string)": "BYTES",
 }
 
@@ -191,10 +205,7 @@ def _name_ends(path):
     onnx.save(model, path)
 
 
-def _compare(path, examples, expected):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path.read_bytes())
+def _compare(session, examples, expected):
     said = session.run(None, {session.get_inputs()[0].name: examples})[-1]
     # ONNX gives a column where scikit-learn gives a row.
     off = np.abs(said.reshape(np.shape(expected)) - expected).max()
