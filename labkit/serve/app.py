@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from labkit.errors import ServeError
 from labkit.serve import pages, protocol, schemas
-from labkit.serve.guard import Guard
+from labkit.serve.guard import Guard, headers_of
 from labkit.serve.measures import Measures, tell
 from labkit.serve.served import Served
 from labkit.serve.shelf import Shelf
@@ -253,8 +253,7 @@ def _json(content) -> Response:
 
 
 async def _refused(request, error: ServeError):
-    headers = {"Retry-After": "1"} if error.status in (429, 503) else None
-    return _error(request, error.status, str(error), headers)
+    return _error(request, error.status, str(error), headers_of(error))
 
 
 async def _http(request, error: HTTPException):

@@ -9,7 +9,7 @@ import uuid
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode
 
-from pydantic_core import to_json
+from starlette.responses import JSONResponse, RedirectResponse
 
 from labkit.errors import ServeError
 from labkit.serve.limits import Limits
@@ -67,25 +67,25 @@ class Guard:
 
         body = []
         try:
-            welcome = self._welcome(scope, headers)
-            if welcome:
-                return await _redirect(sending, *welcome)
+            onward = self._welcome(scope, headers)
+            if onward:
+                return await onward(scope, receive, sending)
             await self._read(body, receive, headers)
             await self._app(scope, _once(b"".join(body), receive), sending)
         except ServeError as error:
-            await refuse(sending, error)
+            await _refusal(error)(scope, receive, sending)
         except Exception:
             _log.exception("failed", extra={"request_id": request_id})
             if status:
                 raise
             text = f"The server made a mistake. Its log says which, under {request_id}."
-            await refuse(sending, ServeError(text, 500))
+            await _refusal(ServeError(text, 500))(scope, receive, sending)
         finally:
             self._drop(body)
             self._note(scope, status, time.perf_counter() - began, request_id, told)
 
     def _welcome(self, scope, headers):
-        """Where to send a browser on, and a cookie for it, when its address held the token.
+        """What sends a browser on, with a cookie, when its address held the token; or None.
 
         Raises:
             ServeError: whoever asks may not.
@@ -107,7 +107,9 @@ class Guard:
         if shown and self._is_token(shown) and scope["method"] == "GET":
             rest = urlencode([(key, value) for key, value in query if key != "token"])
             path = quote(scope["path"].lstrip("/"))  # "//host" would lead elsewhere
-            return f"/{path}{'?' if rest else ''}{rest}", self._token
+            onward = RedirectResponse(f"/{path}{'?' if rest else ''}{rest}", 303)
+            onward.set_cookie(COOKIE, self._token, httponly=True, samesite="Strict")
+            return onward
         bearer = headers.get("authorization", "").partition(" ")
         known = bearer[0].lower() == "bearer" and self._is_token(bearer[2].strip())
         if not (known or self._is_token(_cookie(headers))):
@@ -167,9 +169,8 @@ class Guard:
 
     def _note(self, scope, status, seconds, request_id, told):
         route = scope.get("route")
-        path = getattr(
-            route, "path", "other"
-        )  # a template: there must not be a series for each URL
+        # The template: there must not be a series for each URL that somebody tries.
+        path = getattr(route, "path", "other")
         self._measures.requests.labels(path, _method(scope), str(status)).inc()
         self._measures.seconds.labels(path).observe(seconds)
         if "model" in told:
@@ -190,25 +191,16 @@ class Guard:
             )
 
 
-async def refuse(send, error: ServeError) -> None:
-    """Send an error as JSON, as both protocols have it."""
-    headers = [(b"content-type", b"application/json")]
+def headers_of(error: ServeError) -> dict[str, str]:
+    """What goes with an error besides its sentence."""
     if error.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if error.status in (429, 503):
-        headers.append((b"retry-after", b"1"))
-    body = to_json({"error": str(error)})
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": "1"} if error.status in (429, 503) else {}
 
 
-async def _redirect(send, target, token):
-    cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
-    headers = [(b"location", target.encode()), (b"set-cookie", cookie.encode())]
-    headers.append((b"content-length", b"0"))
-    await send({"type": "http.response.start", "status": 303, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _refusal(error):
+    """As JSON, as both protocols have it."""
+    return JSONResponse({"error": str(error)}, error.status, headers_of(error))
 
 
 def _once(body, receive):
