@@ -29,22 +29,20 @@ def run(
     store: str | Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
-    token: str | None = None,
 ) -> None:
     """Serve models until Ctrl-C or SIGTERM; requests under way are answered first.
 
     Args:
         names: models of the store, such as "mnist-cnn" or "mnist-cnn/3".
         store: a folder or an address; ``None``: the setting LABKIT_STORE.
-        host: the address to listen on. On another one than loopback a token is asked for.
+        host: the address to listen on. On another one than loopback clients have to show a token:
+            the setting LABKIT_TOKEN, or a new one.
         port: the port.
-        token: what clients have to show; ``None``: the setting LABKIT_TOKEN, and beyond loopback
-            a new one. "none": nothing, for a server that something else protects.
 
     Raises:
         ServeError: none of the models can be served, or the port is taken.
     """
-    token = _token(token, host)
+    token = _token(host)
     sock = _listen(host, port, 1)
     _log_as_json()
     server, shelf = _server(names, store, token, Limits())
@@ -191,8 +189,9 @@ def _server(names, store, token, limits, refresh=2.0):
     return Server(config), shelf
 
 
-def _token(token, host):
-    token = token or settings.read().token
+def _token(host):
+    """The token; ``None``: none is asked for on loopback; "": nor anywhere else."""
+    token = settings.read().token
     if token == "none":
         return ""
     return token or (None if host in _LOOPBACK else secrets.token_urlsafe(24))
