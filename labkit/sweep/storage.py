@@ -124,10 +124,11 @@ def patiently(call: Callable, *, patience: float = _PATIENCE):
 
 def _is_away(error) -> bool:
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import InterfaceError, OperationalError
+    from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(cause, OperationalError | InterfaceError)
+    # The last: Optuna asks for the trials a second time, on the connection that has just broken.
+    return isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
 
 
 def _first_line(error) -> str:

@@ -17,13 +17,15 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
+import sqlalchemy
 
 import labkit
 from labkit.sweep import job as jobs
 from labkit.sweep import slots
-from labkit.sweep.storage import connect, place
+from labkit.sweep.storage import connect, patiently, place
 
 ROOT = Path(__file__).parents[2]
 TUNE = ROOT / "tests/services/tune.py"
@@ -207,12 +209,35 @@ def test_a_database_that_is_away_for_ten_seconds(postgresql):
     until(lambda: done(storage)() and running(storage)())
     before = done(storage)()
     postgresql.kill()
-    time.sleep(10)
-    assert parent.poll() is None, parent.communicate()[0]
-    postgresql.start()
+    try:
+        time.sleep(10)
+        assert parent.poll() is None, parent.communicate()[0]
+    finally:
+        postgresql.start()
     out = parent.communicate(timeout=300)[0]
     assert "RESULT" in out, out
     check(storage, before, trials=10)
+
+
+def test_a_database_that_goes_away_while_it_is_asked_for_the_trials(postgresql):
+    study = optuna.create_study(storage=connect(postgresql.url))
+    study.enqueue_trial({"x": 1})
+    engine = study._storage._backend.engine
+    starting = []
+
+    def kill(connection, cursor, statement, *_):
+        if "FROM trials" in statement and not starting:
+            postgresql.kill()
+            starting.append(threading.Timer(1, postgresql.start))
+            starting[0].start()
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", kill)
+    try:
+        assert patiently(lambda: study.get_trials(deepcopy=False))[0].state.name == "WAITING"
+        assert starting
+    finally:
+        for timer in starting:
+            timer.join()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root to mount it")
