@@ -16,9 +16,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from labkit.data import digits
-from labkit.data.files import decode
 from labkit.errors import LabError, ServeError
 from labkit.serve.measures import tell
+from labkit.serve.photo import prepare
 from labkit.serve.served import Served
 from labkit.serve.shelf import Shelf
 
@@ -164,8 +164,7 @@ def kind_of(served: Served) -> str:
         return "table"
     if shape == (28, 28, 1) and served.version.class_names == [*"0123456789"]:
         return "digit"
-    is_square = len(shape) == 3 and shape[0] == shape[1] and 8 <= shape[0] <= 1024
-    return "picture" if is_square and shape[2] in (1, 3) and served.is_classifier else "other"
+    return "picture" if served.takes_pictures else "other"
 
 
 def what(served: Served) -> str:
@@ -292,22 +291,13 @@ def _picture(raw, shape) -> tuple[np.ndarray, bool]:
     Raises:
         ServeError: it cannot be read.
     """
-    from PIL import Image
-
     try:
-        picture = decode(raw, shape[0], _PIXELS)
+        return prepare(raw, shape, _PIXELS)
     except ValueError as error:
         raise ServeError(
             f"The file cannot be read as a picture: {error}. Choose another one, or open it in a "
             "program that shows pictures and save it as JPEG or PNG."
         ) from error
-    if shape[2] == 3:
-        return picture, False
-    grey = np.asarray(Image.fromarray(picture).convert("L"))
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    # MNIST, Fashion-MNIST and their kin are light things on black.
-    inverted = shape[0] == 28 and edge.mean() > 127
-    return (255 - grey if inverted else grey)[..., None], bool(inverted)
 
 
 def _png(picture) -> str:

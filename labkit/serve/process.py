@@ -16,6 +16,7 @@ from pathlib import Path
 from labkit import settings
 from labkit import store as models
 from labkit.errors import ServeError
+from labkit.serve import logs
 from labkit.serve.limits import Limits
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,7 +45,9 @@ def run(
     """
     token = _token(host)
     sock = _listen(host, port, 1)
-    _log_as_json()
+    logs.as_json("labkit.serve")
+    logs.as_json("uvicorn.error")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server, shelf = _server(names, store, token, Limits())
     ready = [entry for entry in shelf.entries.values() if entry.current]
     if not ready:
@@ -219,18 +222,3 @@ def _address(sock, token):
     host, port = sock.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{port}/" + (f"?token={token}" if token else "")
-
-
-def _log_as_json():
-    from pythonjsonlogger.json import JsonFormatter
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter(
-            "{levelname}{message}", style="{", timestamp=True, rename_fields={"levelname": "level"}
-        )
-    )
-    for name in ("labkit.serve", "uvicorn.error"):
-        log = logging.getLogger(name)
-        log.handlers, log.propagate = [handler], False
-        log.setLevel(logging.INFO if name == "labkit.serve" else logging.WARNING)
