@@ -218,8 +218,8 @@ def single_pass(x, y, *, batch_size: int, shuffle: bool):
         x: examples, ``(n, …)``.
         y: one label, or one row, for each.
         batch_size: how many examples a batch has; the last one has what is left over.
-        shuffle: another order each time that the dataset is iterated over, which follows
-            from ``keras.utils.set_random_seed``.
+        shuffle: an order that follows from ``keras.utils.set_random_seed``, the same each time
+            that the dataset is iterated over; another one each time where no seed was set.
 
     Returns:
         A ``tf.data.Dataset`` of pairs ``(examples, labels)`` that ends after ``n`` examples.

@@ -31,12 +31,22 @@ def test_an_epoch_shows_every_picture_once_in_a_new_order():
     assert first != second and first != sorted(first)
 
 
-def test_a_pass_shows_every_example_once_in_a_new_order_and_ends():
+def test_a_pass_shows_every_example_once_in_the_order_in_which_keras_does_and_ends():
+    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+
     x, y = np.arange(25.0)[:, None], np.arange(25)
-    data = single_pass(x, y, batch_size=10, shuffle=True)
-    passes = [[int(v) for _, labels in data for v in labels] for _ in range(2)]
-    assert sorted(passes[0]) == sorted(passes[1]) == list(range(25))
-    assert passes[0] != passes[1]
+
+    def order(seed, make):
+        labkit.keras.utils.set_random_seed(seed)
+        return [int(v) for _, labels in make(x, y, batch_size=10, shuffle=True) for v in labels]
+
+    def by_keras(*arrays, **options):
+        return ArrayDataAdapter(*arrays, **options).get_tf_dataset()
+
+    orders = [order(seed, single_pass) for seed in (1, 2)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(25))
+    assert orders == [order(seed, by_keras) for seed in (1, 2)]
+    assert orders[0] != orders[1]
     in_order = list(single_pass(x, y, batch_size=10, shuffle=False))
     assert [len(labels) for _, labels in in_order] == [10, 10, 5]
     assert in_order[2][0].numpy().ravel().tolist() == [20, 21, 22, 23, 24]
