@@ -55,7 +55,7 @@ test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt inst
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[browser]'
 	@LABKIT_DATA=$${LABKIT_DATA:-sample} $(HEADLESS) $(BIN)/python -m pytest tests/browser
 
-test-services: $(READY) ## kills, outages, load, other clients, slow tests; needs PostgreSQL, Ceph and curl
+test-services: $(READY) ## kills, outages, load, other clients, slow tests; needs PostgreSQL, Ceph, Java, Maven and curl
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[services]'
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow \
 	  tests/unit tests/notebooks
@@ -70,13 +70,14 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure recipes, pipelines, sweeps and servers on the real data: both sides, the ratio
+bench: $(READY) ## measure recipes, pipelines, sweeps, servers and streams on the real data: both sides, the ratio
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/passes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/sweeps.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/serving.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/streaming.py
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \

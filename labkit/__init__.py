@@ -29,7 +29,7 @@ _NAMES = {
     "show_source": "labkit.source",
 }
 _MODULES = (
-    *("data", "models", "notebooks", "plot", "samples", "settings", "space", "store"),
+    *("data", "models", "notebooks", "plot", "samples", "settings", "space", "store", "stream"),
     *("training", "widgets"),
 )
 

@@ -1,12 +1,13 @@
 """The command ``labkit``."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labkit.errors import DataError, LabError
+from labkit.errors import DataError, LabError, StreamError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,12 @@ sweep_app = typer.Typer(
     "FILE is Python that defines build, data and space, as labkit.sweep takes them.",
 )
 app.add_typer(sweep_app, name="sweep")
+stream_app = typer.Typer(
+    no_args_is_help=True,
+    help="Pictures through Kafka: LABKIT_KAFKA_BOOTSTRAP says where it is, or --bootstrap. "
+    "`labkit stream broker` starts a small one.",
+)
+app.add_typer(stream_app, name="stream")
 
 Names = Annotated[
     list[str] | None,
@@ -257,6 +264,187 @@ def show(study: StudyName = "study", storage: Storage = None):
 
     found = load_study(study, storage=storage)
     print(f"{found.table().to_string(index=False)}\n\n{found.explain()}")
+
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="Kafka's addresses, such as kafka:9092; else LABKIT_KAFKA_BOOTSTRAP."),
+]
+Source = Annotated[str, typer.Option(help="The topic of pictures.")]
+Group = Annotated[str, typer.Option(help="The consumer group; its members share the work.")]
+Idle = Annotated[
+    float | None, typer.Option(help="End after so many seconds without a picture; else go on.")
+]
+Batch = Annotated[int, typer.Option(min=1, help="Pictures in one go, at most.")]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Answer Prometheus at /metrics on this port.")
+]
+MetricsHost = Annotated[str, typer.Option(help="The address that the metrics listen on.")]
+
+
+@stream_app.command()
+def broker():
+    """Run a small Kafka broker on this machine, in memory, until Ctrl-C: to learn and to test."""
+    from labkit.stream import connection, loop
+
+    there = connection.embedded()
+    print(
+        "In other terminals:\n\n"
+        f"  export LABKIT_KAFKA_BOOTSTRAP={there.bootstrap}\n\n"
+        "Ctrl-C stops it, and all that it holds is gone.",
+        flush=True,
+    )
+    with loop.stopped_by_signals() as stop:
+        stop.wait()
+
+
+@stream_app.command()
+def send(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    topic: Annotated[str, typer.Option(help="The topic.")] = "pictures",
+    label: Annotated[str | None, typer.Option(help="Their class, to train with.")] = None,
+    label_from_folder: Annotated[
+        bool, typer.Option("--label-from-folder", help="The class is the name of the folder.")
+    ] = False,
+    bootstrap: Bootstrap = None,
+    store_url: StoreUrl = None,
+):
+    """Send pictures to a topic; over 1 MB they go to the store, and the message says where."""
+    from labkit import stream
+
+    named = (lambda path: path.parent.name) if label_from_folder else label
+    kafka = _kafka(bootstrap)
+    receipts = stream.send(paths, topic, connection=kafka, label=named, store=store_url)
+    for receipt in receipts[:10]:
+        print(f"{receipt.id}  {receipt.topic}[{receipt.partition}] at {receipt.offset}")
+    more = f", {len(receipts) - 10} of them not shown" if len(receipts) > 10 else ""
+    print(f"Sent {len(receipts)} pictures{more}.")
+
+
+@stream_app.command()
+def classify(
+    model: Annotated[str, typer.Argument(help="A model of the store, such as cats-and-dogs.")],
+    source: Source = "pictures",
+    sink: Annotated[str, typer.Option(help="The topic of answers.")] = "answers",
+    group: Group = "classify",
+    batch: Batch = 64,
+    idle: Idle = None,
+    bootstrap: Bootstrap = None,
+    store_url: StoreUrl = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    train_if_missing: Annotated[
+        bool,
+        typer.Option("--train-if-missing", help="Train and save what is not in the store."),
+    ] = False,
+):
+    """Answer each picture of a topic with its class, exactly once; Ctrl-C finishes the batch."""
+    from labkit import stream
+
+    if train_if_missing:
+        from labkit.serve.process import train_missing
+
+        train_missing([model], store=store_url)
+    with _consuming(metrics_port, metrics_host) as options:
+        print(
+            stream.classify(
+                model,
+                source,
+                sink,
+                connection=_kafka(bootstrap),
+                group=group,
+                batch=batch,
+                idle=idle,
+                store=store_url,
+                **options,
+            )
+        )
+
+
+@stream_app.command()
+def collect(
+    target: Annotated[str, typer.Argument(help="A folder, or such as s3://bucket/prefix.")],
+    source: Source = "training-pictures",
+    group: Group = "collect",
+    validation: Annotated[
+        float, typer.Option(min=0, max=1, help="The share that is for validation.")
+    ] = 0.2,
+    batch: Batch = 64,
+    idle: Idle = None,
+    bootstrap: Bootstrap = None,
+    store_url: StoreUrl = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+):
+    """Put pictures with labels into training/<label>/ and validation/<label>/."""
+    from labkit import stream
+
+    with _consuming(metrics_port, metrics_host) as options:
+        print(
+            stream.collect(
+                source,
+                target,
+                connection=_kafka(bootstrap),
+                group=group,
+                validation=validation,
+                batch=batch,
+                idle=idle,
+                store=store_url,
+                **options,
+            )
+        )
+
+
+@stream_app.command()
+def replay(source: Source = "pictures", group: Group = "classify", bootstrap: Bootstrap = None):
+    """Put the dead letters of a topic back, once what was wrong is mended."""
+    from labkit import stream
+
+    print(stream.replay(source, group=group, connection=_kafka(bootstrap)))
+
+
+@stream_app.command("watch")
+def watch_stream(
+    answers: Annotated[str, typer.Option(help="The topic of answers.")] = "answers",
+    bootstrap: Bootstrap = None,
+):
+    """Print each answer as it comes from now on, until Ctrl-C: its id, class, model and name."""
+    from labkit.serve import logs
+    from labkit.stream import loop, watching
+
+    logs.as_json("labkit.stream")
+    kafka = _kafka(bootstrap)
+    with loop.stopped_by_signals() as stop:
+        found = watching.follow(answers, connection=kafka, stop=stop)
+        print(f"Watching {answers} of {kafka!r}. Ctrl-C ends this.", file=sys.stderr, flush=True)
+        for answer in found:
+            print(answer, flush=True)
+
+
+@contextlib.contextmanager
+def _consuming(port, host):
+    """What a consumer that runs as a process takes: signals that end it, metrics, log lines."""
+    from labkit.serve import logs
+    from labkit.stream import loop, measures
+
+    logs.as_json("labkit.stream")
+    told = measures.Measures()
+    if port is not None:
+        told.listen(port, host)
+    with loop.stopped_by_signals() as stop:
+        yield {"stop": stop, "measures": told}
+
+
+def _kafka(bootstrap):
+    """The Kafka that was named: a broker in a command of its own would end with it."""
+    from labkit.stream import connection
+
+    if not bootstrap and not connection.is_configured():
+        raise StreamError(
+            "No Kafka is named. Set LABKIT_KAFKA_BOOTSTRAP, such as to kafka:9092, or give "
+            "--bootstrap. To try it on this machine, run in another terminal: labkit stream broker"
+        )
+    return connection.connect(bootstrap)
 
 
 def _check_names(names):

@@ -42,5 +42,9 @@ class ServeError(LabError):
         """What HTTP calls it."""
 
 
+class StreamError(LabError):
+    """Kafka cannot be reached, or what is to be sent or read cannot be."""
+
+
 class NotebookError(LabError):
     """A notebook cannot be run, cleaned or checked."""

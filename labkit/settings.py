@@ -14,7 +14,7 @@ import platformdirs
 
 from labkit.errors import SettingsError
 
-SECRET = ("LABKIT_TOKEN",)
+SECRET = ("LABKIT_TOKEN", "LABKIT_KAFKA_PASSWORD")
 """What is never shown."""
 
 
@@ -64,6 +64,43 @@ class Settings:
         "",
         "what clients of labkit serve have to show; 'none': nothing, when something else "
         "protects it; without one a new token is made where it listens beyond this machine",
+    )
+    kafka: str = _variable(
+        "LABKIT_KAFKA_BOOTSTRAP",
+        "",
+        "the addresses of Kafka, such as kafka:9092; without one labkit.stream starts a small "
+        "broker of its own",
+    )
+    kafka_security: str = _variable(
+        "LABKIT_KAFKA_SECURITY",
+        "",
+        "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; without one it follows from the others",
+    )
+    kafka_ca: str = _variable(
+        "LABKIT_KAFKA_CA", "", "the file of the authority that signed Kafka's certificate"
+    )
+    kafka_mechanism: str = _variable(
+        "LABKIT_KAFKA_MECHANISM",
+        "",
+        "SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER; the first where there is a user",
+    )
+    kafka_user: str = _variable("LABKIT_KAFKA_USER", "", "the user, or OAuth's client id")
+    kafka_password: str = _variable(
+        "LABKIT_KAFKA_PASSWORD", "", "the password, or OAuth's client secret"
+    )
+    kafka_token_url: str = _variable(
+        "LABKIT_KAFKA_TOKEN_URL", "", "where OAuth's tokens are given out"
+    )
+    kafka_protocol: str = _variable(
+        "LABKIT_KAFKA_PROTOCOL",
+        "consumer",
+        "how consumers share a topic: consumer (KIP-848), or classic, which misses a killed one "
+        "after 6 s instead of the broker's 45",
+    )
+    kafka_properties: str = _variable(
+        "LABKIT_KAFKA_PROPERTIES",
+        "",
+        "a file of librdkafka's settings, for all else: the variables above come before it",
     )
     headless: bool = _variable(
         "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"

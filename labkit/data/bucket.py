@@ -128,14 +128,14 @@ def bytes_bar(title: str):
     """A bar for one file, after two seconds: what it gives is the callback of fsspec's copying."""
     from fsspec.callbacks import Callback
 
-    bar = _bar(title, unit="B", unit_scale=True, unit_divisor=1024)
+    shown = bar(title, unit="B", unit_scale=True, unit_divisor=1024)
 
     class Counting(Callback):
         def call(self, *args, **kwargs):
-            bar.total = self.size
-            bar.update(self.value - bar.n)
+            shown.total = self.size
+            shown.update(self.value - shown.n)
 
-    with bar:
+    with shown:
         yield Counting()
 
 
@@ -505,15 +505,16 @@ def _each(call, sizes, title):
     small = [name for name in sizes if name not in large]
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        with _bar(title, total=len(small), unit="file") as bar:
+        with bar(title, total=len(small), unit="file") as shown:
             for answer in pool.map(call, small):
-                bar.update()
+                shown.update()
                 yield answer
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the files in hand, no more
 
 
-def _bar(title, **options):
+def bar(title: str, **options):
+    """tqdm's bar, after two seconds, and none headless."""
     from tqdm.auto import tqdm
 
     return tqdm(desc=title, delay=2, leave=False, disable=settings.read().headless, **options)

@@ -174,6 +174,20 @@ def read_folders(
     return Pictures(found, names, skipped)
 
 
+def pictures_below(folder: Path) -> list[Path]:
+    """The pictures in a folder and in all folders below it, by name; links out are not followed."""
+    real, seen, found, waiting = Path(os.path.realpath(folder)), set(), [], [folder]
+    while waiting:
+        here = waiting.pop()
+        if os.path.realpath(here) in seen:
+            continue
+        seen.add(os.path.realpath(here))
+        listing = _list(here, real)
+        found += listing.pictures
+        waiting += listing.folders
+    return sorted(found)
+
+
 def _choose(roots, limit, validation, seed, class_names, problems, *, unreadable):
     """The classes, the files and labels to train and to validate with, and what is left out."""
     training, checking, problems = {}, {}, [*problems]

@@ -174,7 +174,7 @@ def find(name: str, *, url: str | Path | None = None) -> Version:
     if wanted in ("", "latest"):
         numbers = place.numbers(name)
         if not numbers:
-            there = ", ".join(place.names()) or "none"
+            there = ", ".join(filter(_NAME.fullmatch, place.names())) or "none"
             raise StoreError(
                 f"There is no model {name!r} in the store; the models there: {there}. Save one "
                 "first: labkit.store.save(model, name)."

@@ -42,8 +42,8 @@ class Place:
         found = (_NUMBER.fullmatch(Path(entry).name) for entry in self._list(name, "file"))
         return sorted(int(match[1]) for match in found if match)
 
-    def read(self, path: str) -> bytes:
-        """A small file.
+    def read(self, path: str, most: int = _LARGEST) -> bytes:
+        """A small file: of ``most`` bytes.
 
         Raises:
             FileNotFoundError: there is none.
@@ -52,8 +52,8 @@ class Place:
         """
         passing = self._saying("read", FileNotFoundError)
         with passing, self.fs.open(self._at(path), "rb") as file:
-            content = file.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
+            content = file.read(most + 1)
+        if len(content) > most:
             raise DamagedManifest(
                 f"{path} in {self._shown} is no manifest of a model: it is too large. Save the "
                 "model again."

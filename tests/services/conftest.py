@@ -12,6 +12,7 @@ import fsspec
 import pytest
 
 from tests.services.ceph import Ceph
+from tests.services.kafka import Kafka
 from tests.services.ports import free_port
 
 
@@ -89,6 +90,16 @@ def ceph(tmp_path_factory):
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
 
 
 @pytest.fixture

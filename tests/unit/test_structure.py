@@ -74,7 +74,10 @@ def conda():
     """The lines of environment.yml, by name: (version, has a comment)."""
     text = (ROOT / "environment.yml").read_text()
     lines = re.findall(r"^ +- ([a-zA-Z0-9._-]+)==?([^ \n]+)(.*)$", text, re.MULTILINE)
-    return {canonicalize_name(n): (v, c.strip().startswith("#")) for n, v, c in lines}
+    own_names = {"python-confluent-kafka": "confluent-kafka"}
+    return {
+        own_names.get(n, canonicalize_name(n)): (v, c.strip().startswith("#")) for n, v, c in lines
+    }
 
 
 def test_the_lock_satisfies_pyproject(declared, locked):
