@@ -2346,6 +2346,177 @@ def serving():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab 11
+
+
+def strip(ax, x, y, count, colour, cell=62, *, first=0, numbers=True):
+    """A partition: messages side by side, numbered, and an open end for those to come."""
+    for i in range(count):
+        square(ax, x + i * cell, y, cell, cell, mix(colour, 0.16), edge=PAPER, width=4)
+        if numbers:
+            write(ax, x + (i + 0.5) * cell, y + cell / 2, f"{first + i}", SMALL, mono=True)
+    line(ax, [(x + count * cell + 8, y + cell / 2), (x + count * cell + 46, y + cell / 2)], LINE, 5)
+
+
+@picture(
+    "lab11-stream.png",
+    labs="11",
+    alt="Left to right: phones and cameras send photos into a topic. Consumers read them, and "
+    "write into a topic of answers, which people and programs read. What is no picture goes to a "
+    "topic of dead letters, from where it can be replayed. A collector puts pictures with labels "
+    "into folders, from which the model is trained again.",
+)
+def streaming():
+    ax = page(
+        1000,
+        "Photos in a stream",
+        "Nobody waits for anybody: what is sent lies in a topic until somebody has time for it.",
+    )
+
+    def topic(x, y, name, colour, rows=4):
+        write(ax, x + 140, y - 26, name, BODY, colour, bold=True, mono=True)
+        for k in range(rows):
+            strip(ax, x, y + 42 * k, (6, 5, 6, 4)[k], colour, 36, numbers=False)
+
+    def thing(x, y, high, name, what, colour, wide=220):
+        box(ax, x, y, wide, high, colour, fill=0.06, width=4)
+        write(ax, x + wide / 2, y + high / 2 - 20, name, BODY, colour, bold=True)
+        write(ax, x + wide / 2, y + high / 2 + 20, what, SMALL, GREY)
+
+    thing(60, 240, 168, "senders", "phones, cameras", BLUE)
+    topic(400, 240, "pictures", BLUE)
+    for k in range(2):
+        thing(790, 212 + 116 * k, 100, f"consumer {k + 1}", "with the model", VERMILLION)
+    topic(1130, 190, "answers", GREEN, 3)
+    write(ax, 1266, 334, "read by people, programs, walls", SMALL, GREY)
+    topic(1130, 430, "dead letters", PURPLE, 2)
+    write(ax, 1266, 532, "no pictures, and why", SMALL, GREY)
+    arrow(ax, (290, 324), (388, 324), BLUE, 5)
+    for k in range(2):
+        arrow(ax, (674, 282 + 84 * k), (782, 264 + 116 * k), BLUE, 5)
+        arrow(ax, (1018, 254 + 116 * k), (1120, 238 + 46 * k), GREEN, 5)
+        arrow(ax, (1018, 278 + 116 * k), (1120, 452 + 30 * k), PURPLE, 4)
+    line(ax, [(1110, 494), (1060, 520), (540, 520)], PURPLE, 4, dashed=True)
+    arrow(ax, (540, 520), (540, 424), PURPLE, 4)
+    write(ax, 560, 546, "replay, when it is mended", SMALL, GREY, ha="left")
+
+    thing(60, 680, 126, "people", "say what it is", BLUE)
+    topic(400, 706, "training-pictures", BLUE, 2)
+    thing(790, 680, 126, "collector", "one file for an id", VERMILLION)
+    thing(1090, 680, 126, "folders", "training/cats …", GREEN, 190)
+    thing(1350, 680, 126, "train again", "next version", VERMILLION, 190)
+    for start, end in ((290, 388), (674, 782), (1018, 1082), (1288, 1342)):
+        arrow(ax, (start, 743), (end, 743), BLUE if start < 1000 else GREEN, 5)
+    line(ax, [(1445, 672), (1445, 610), (900, 610)], VERMILLION, 4, dashed=True)
+    arrow(ax, (900, 610), (900, 438), VERMILLION, 4)
+    write(ax, 1200, 636, "the store hands out the new version", SMALL, GREY)
+    band(ax, 884, 60)
+    note = "As many consumers as there are partitions share the work. Any of them may be killed."
+    write(ax, 800, 914, note, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab11-log.png",
+    labs="11",
+    alt="A topic with four partitions. Each is a row of messages, numbered from 0; new ones are "
+    "added at the right. A group of two consumers shares the partitions, two each, and has a note "
+    "for each partition: the next offset. A second group with one consumer reads all four from the "
+    "beginning, at its own pace.",
+)
+def partitions():
+    ax = page(
+        860,
+        "A topic is a log in partitions",
+        "New messages are added at the end, and none is taken away. A group notes how far it is.",
+    )
+    lengths, green, purple = (7, 5, 8, 6), (5, 4, 7, 4), (2, 1, 3, 2)
+    left, cell = 520, 66
+    for k, (count, near, far) in enumerate(zip(lengths, green, purple, strict=True)):
+        y = 250 + 116 * k
+        write(ax, left - 24, y + cell / 2, f"partition {k}", SMALL, GREY, ha="right")
+        strip(ax, left, y, count, BLUE, cell)
+        for at, colour in ((near, GREEN), (far, PURPLE)):
+            x = left + at * cell
+            line(ax, [(x, y - 14), (x, y + cell + 14)], colour, 7, zorder=4)
+            circle(ax, x, y - 18, 9, colour, fill=1, width=0, zorder=4)
+        middle = y + cell / 2
+        arrow(ax, (left + count * cell + 58, middle), (1228, 308 if k < 2 else 540), GREEN, 4)
+        arrow(ax, (left - 150, middle), (282, 340 + 58 * k), PURPLE, 4)
+    write(ax, 1385, 196, "group “classify”", BODY, GREEN, bold=True)
+    for k, name in enumerate(("consumer one", "consumer two")):
+        box(ax, 1236, 248 + 232 * k, 300, 120, GREEN, fill=0.08, width=4)
+        write(ax, 1386, 288 + 232 * k, name, BODY, GREEN, bold=True)
+        write(ax, 1386, 328 + 232 * k, "two partitions each", SMALL, GREY)
+    write(ax, MARGIN, 196, "group “second look”", BODY, PURPLE, bold=True, ha="left")
+    box(ax, 60, 300, 216, 254, PURPLE, fill=0.08, width=4)
+    write(ax, 168, 404, "consumer", BODY, PURPLE, bold=True)
+    write(ax, 168, 444, "all four", SMALL, GREY)
+    write(ax, left, 196, "offset 0 is the oldest", SMALL, GREY, ha="left")
+    write(ax, left + 8 * cell, 196, "newest", SMALL, GREY, ha="left")
+    band(ax, 752, 60)
+    note = "A bar is a note: the offset at which the group goes on, whoever of it does the reading."
+    write(ax, 800, 782, note, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab11-transaction.png",
+    labs="11",
+    alt="Above: answer and note are two steps, and a crash between them leaves an answer without "
+    "a note, so that it is given twice. Below: answers, dead letters and the note lie in one "
+    "frame, the transaction. A crash before its end makes all of it void, and readers of what was "
+    "committed never see it.",
+)
+def transaction():
+    ax = page(
+        900,
+        "What a transaction makes one",
+        "A consumer reads, answers, and notes how far it is. A crash can come at any moment.",
+    )
+
+    def step(x, y, name, what, colour, *, gone=False):
+        box(ax, x, y, 230, 110, LINE if gone else colour, fill=0.02 if gone else 0.1, width=4)
+        write(ax, x + 115, y + 38, name, BODY, GREY if gone else colour, bold=True)
+        write(ax, x + 115, y + 78, what, SMALL, GREY)
+
+    def crash(x, y):
+        corners = [(14, -62), (-26, 8), (-2, 8), (-16, 62), (28, -14), (4, -14)]
+        points = [(x + a, y + b) for a, b in corners]
+        ax.add_artist(Polygon(points, color=VERMILLION, joinstyle="round", zorder=4))
+
+    write(ax, MARGIN, 190, "two steps", HEAD, bold=True, ha="left")
+    step(60, 232, "read", "a photo", BLUE)
+    step(380, 232, "answer", "is written", GREEN)
+    step(780, 232, "note", "never written", PURPLE, gone=True)
+    arrow(ax, (298, 287), (372, 287), GREY, 5)
+    line(ax, [(618, 287), (772, 287)], LINE, 5, dashed=True)
+    crash(695, 287)
+    arrow(ax, (1020, 287), (1100, 287), GREY, 5)
+    write(ax, 1120, 268, "read again,", BODY, bold=True, ha="left")
+    write(ax, 1120, 306, "and answered twice", BODY, VERMILLION, bold=True, ha="left")
+    line(ax, [(MARGIN, 396), (WIDTH - MARGIN, 396)], LINE, 3)
+
+    write(ax, MARGIN, 450, "one transaction", HEAD, bold=True, ha="left")
+    step(60, 580, "read", "a batch of photos", BLUE)
+    box(ax, 352, 484, 600, 300, GREEN, fill=0.03, width=6)
+    step(386, 520, "answers", "a message for each", GREEN)
+    step(386, 646, "dead letters", "with the reason", PURPLE)
+    step(686, 582, "note", "the next offsets", PURPLE)
+    arrow(ax, (298, 635), (344, 635), GREY, 5)
+    arrow(ax, (960, 562), (1092, 528), GREEN, 6)
+    line(ax, [(960, 706), (1092, 728)], LINE, 5, dashed=True)
+    crash(1012, 714)
+    write(ax, 1110, 508, "committed:", BODY, GREEN, bold=True, ha="left")
+    write(ax, 1110, 546, "all of it counts", BODY, ha="left")
+    write(ax, 1110, 716, "a crash before that:", BODY, VERMILLION, bold=True, ha="left")
+    write(ax, 1110, 754, "all of it is void, and read again", BODY, ha="left")
+    band(ax, 818, 52)
+    note = "Readers who ask for what was committed see each answer once, whoever was killed."
+    write(ax, 800, 844, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 

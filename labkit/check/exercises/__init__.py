@@ -12,4 +12,5 @@ from labkit.check.exercises import (  # noqa: F401
     lab08,
     lab09,
     lab10,
+    lab11,
 )
