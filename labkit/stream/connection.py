@@ -1,10 +1,13 @@
 """Where Kafka is, and how to speak to it; without one, a small broker in this process."""
 
+import contextlib
 import functools
 import logging
+import re
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -270,35 +273,28 @@ def _started():
 
 def check_topic(topic: str) -> None:
     """An error unless a topic can be called that."""
-    import re
-
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", topic) or topic in (".", ".."):
         raise StreamError(
             f"A topic cannot be called {topic!r}. Use letters, digits, dots, dashes and underlines."
         )
 
 
-class plainly:
+@contextlib.contextmanager
+def plainly(sentence: str) -> Iterator[None]:
     """librdkafka's errors in a block, in plain words.
 
     Args:
         sentence: what cannot be done, without a full stop.
     """
+    from confluent_kafka import KafkaException
 
-    def __init__(self, sentence: str):
-        self.sentence = sentence
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        from confluent_kafka import KafkaException
-
-        if isinstance(error, KafkaException):
-            raise StreamError(
-                f"{self.sentence} ({error.args[0].str()}). Check that Kafka runs and that you may "
-                "do this there; then call the same again."
-            ) from error
+    try:
+        yield
+    except KafkaException as error:
+        raise StreamError(
+            f"{sentence} ({error.args[0].str()}). Check that Kafka runs and that you may do this "
+            "there; then call the same again."
+        ) from error
 
 
 def _watermarks(consumer, partition):

@@ -192,6 +192,7 @@ def unpack(message, *, store: str | Path | None) -> Picture:
     claimed = headers.get("content-type", "").partition(";")[0].strip().lower()
     if claimed not in _ANY and _SAME.get(claimed, claimed) != kind:
         raise Broken("type", f"it says {_shown(claimed)} and is {kind}")
+    sent_at = headers.get("sent-at")
     given = (headers.get("id"), (message.key() or b"").decode(errors="replace"))
     known = next((one for one in given if one and _is_id(one)), digest[:32])
     return Picture(
@@ -201,9 +202,7 @@ def unpack(message, *, store: str | Path | None) -> Picture:
         sha256=digest,
         name=printable(headers.get("name", ""))[:200],
         label=headers.get("label"),
-        sent_at=headers.get("sent-at")
-        if seconds_since(headers.get("sent-at")) is not None
-        else None,
+        sent_at=None if seconds_since(sent_at) is None else sent_at,
     )
 
 
