@@ -273,11 +273,13 @@ Bootstrap = Annotated[
 Source = Annotated[str, typer.Option(help="The topic of pictures.")]
 Group = Annotated[str, typer.Option(help="The consumer group; its members share the work.")]
 Idle = Annotated[
-    float | None, typer.Option(help="End after so many seconds without a picture; else go on.")
+    float | None,
+    typer.Option(min=0, help="End after so many seconds without a picture; else go on."),
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures in one go, at most.")]
 MetricsPort = Annotated[
-    int | None, typer.Option(help="Answer Prometheus at /metrics on this port.")
+    int | None,
+    typer.Option(min=1, max=65535, help="Answer Prometheus at /metrics on this port."),
 ]
 MetricsHost = Annotated[str, typer.Option(help="The address that the metrics listen on.")]
 
@@ -312,6 +314,8 @@ def send(
     """Send pictures to a topic; over 1 MB they go to the store, and the message says where."""
     from labkit import stream
 
+    if label and label_from_folder:
+        raise typer.BadParameter("Give --label or --label-from-folder, not both.")
     named = (lambda path: path.parent.name) if label_from_folder else label
     kafka = _kafka(bootstrap)
     receipts = stream.send(paths, topic, connection=kafka, label=named, store=store_url)
@@ -396,7 +400,13 @@ def collect(
 
 
 @stream_app.command()
-def replay(source: Source = "pictures", group: Group = "classify", bootstrap: Bootstrap = None):
+def replay(
+    source: Annotated[str, typer.Option(help="The topic that they came from.")] = "pictures",
+    group: Annotated[
+        str, typer.Option(help="The group that could not use them: classify, or collect.")
+    ] = "classify",
+    bootstrap: Bootstrap = None,
+):
     """Put the dead letters of a topic back, once what was wrong is mended."""
     from labkit import stream
 

@@ -29,6 +29,9 @@ from labkit.stream.message import (
     unpack,
 )
 
+_MANY_PIXELS = 4_000_000  # of a picture that is unpacked while others are
+_ALONE = threading.Lock()  # unpacked, one picture may take half a gigabyte
+
 
 def classify(
     model,
@@ -73,14 +76,20 @@ def classify(
         How many were read and answered, and how many went to the dead letters.
 
     Raises:
-        StreamError: Kafka is away for longer, or does not allow this.
-        ServeError: the model does not tell classes of pictures.
+        StreamError: Kafka is away for longer, or does not allow this; or the model does not
+            tell classes of pictures.
+        ServeError: the model cannot be loaded.
         StoreError: there is no such model, or the store does not answer.
 
     Example:
         >>> stream.classify("cats-and-dogs", idle=2)
         12 read, 11 done, 1 dead letters (1 picture)
     """
+    if source == sink:
+        raise StreamError(
+            f"Pictures and answers are both {source}. Choose another topic for the answers: sink "
+            "(--sink)."
+        )
     connection = connection or connect()
     predictor = _predictor(model, data, store)
     measures = measures or Measures()
@@ -117,7 +126,7 @@ def answers(
     def opened(message):
         try:
             picture = unpack(message, store=store)
-            example = prepare(picture.raw, predictor.shape, MOST_PIXELS)[0]
+            example = _prepared(picture.raw, predictor.shape)
             # A batch of large files would be much to hold.
             return replace(picture, raw=b""), example
         except Broken as broken:  # with its trace it would hold what was unpacked
@@ -147,6 +156,14 @@ def answers(
         if seconds is not None:
             measures.latency.labels(message.topic()).observe(max(seconds, 0))
     return outgoing, broken
+
+
+def _prepared(raw, shape):
+    try:
+        return prepare(raw, shape, _MANY_PIXELS)[0]
+    except ValueError:
+        with _ALONE:
+            return prepare(raw, shape, MOST_PIXELS)[0]
 
 
 def _answer(message, picture, row, version, sink):

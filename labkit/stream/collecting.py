@@ -37,15 +37,17 @@ def collect(
     Each goes to ``training/<label>/<id>.jpg`` or ``validation/<label>/<id>.jpg`` below the
     target. Which of the two follows from its bytes, so that no picture is in both. An id that
     is there is not written again: collecting the same twice changes nothing. What has no label,
-    the id of another picture, or is no picture, goes to the topic
-    ``<source>.<group>.dead-letters``.
+    an id that another picture of its part and label has, or is no picture, goes to the topic
+    ``<source>.<group>.dead-letters``. A picture that comes again with another label is in the
+    folders of both.
 
     Args:
         source: the topic.
         target: a folder, or an address such as "s3://bucket/prefix".
         connection: from :func:`~labkit.stream.connect`; ``None``: what that returns.
         group: the consumer group.
-        validation: the share that is for validation, 0 to 1.
+        validation: the share that is for validation, 0 to 1. Keep it the same for a folder:
+            with another share a picture that comes again may get into both parts.
         batch: messages that are handled in one go, at most.
         idle: end after so many seconds without a message; ``None``: go on.
         patience: seconds that Kafka may be away before this gives up.

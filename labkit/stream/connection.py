@@ -25,9 +25,10 @@ _ALLOWED += ("sasl.", "ssl.", "enable.ssl.", "https.")
 # These load libraries or run commands.
 _NOT_ALLOWED = ("ssl.engine.location", "ssl.providers", "sasl.kerberos.kinit.cmd")
 _STARTING = threading.Lock()
-_MOST_BYTES = 16 << 20  # of a message that is written; how many a topic takes Kafka says
+MOST_BYTES = 16 << 20
+"""Of a message that is written; how many a topic takes Kafka says."""
 # A dead letter is larger than what came, which may be as large as its topic takes.
-_DEAD, _LARGE = ".dead-letters", {"max.message.bytes": str(_MOST_BYTES)}
+_DEAD, _LARGE = ".dead-letters", {"max.message.bytes": str(MOST_BYTES)}
 _JAVA = {
     "sasl.jaas.config": "sasl.username and sasl.password",
     "ssl.truststore.location": "ssl.ca.location, a PEM file",
@@ -71,7 +72,7 @@ class Connection:
             "enable.idempotence": True,
             "linger.ms": 5,
             "queue.buffering.max.kbytes": 65_536,
-            "message.max.bytes": _MOST_BYTES,
+            "message.max.bytes": MOST_BYTES,
             # Of messages that do not get through, said after this time and not in five minutes.
             "message.timeout.ms": 60_000,
         }
@@ -80,7 +81,8 @@ class Connection:
     @functools.cached_property
     def sender(self):
         """The producer of all that this connection sends; a new one has to wait for its id."""
-        return self.producer()
+        # Over a slow line what waits at the end of a long queue would be given up.
+        return self.producer(queue_buffering_max_kbytes=8_192)
 
     def consumer(self, group: str | None, **options):
         """A consumer of confluent-kafka's, of a group or alone; it reads what was committed."""
@@ -131,10 +133,11 @@ class Connection:
                 except KafkaException as error:
                     if error.args[0].name() == "TOPIC_ALREADY_EXISTS":
                         continue
+                    room = f" and max.message.bytes={MOST_BYTES}" if topic.endswith(_DEAD) else ""
                     raise StreamError(
                         f"The topic {topic} is not there, and Kafka does not let you make it "
                         f"({error.args[0].str()}). Ask whoever runs it to make it with "
-                        f"{PARTITIONS} partitions."
+                        f"{PARTITIONS} partitions{room}."
                     ) from error
 
     def ends(self, topic: str) -> dict[int, tuple[int, int]]:
@@ -210,7 +213,7 @@ def connect(
 
     Example:
         >>> kafka = stream.connect()
-        No Kafka is configured, so a small one runs in this process, at 127.0.0.1:43117 ...
+        No Kafka is configured. A small Kafka runs in this process, at 127.0.0.1:43117. ...
     """
     chosen = settings.read()
     named = {
@@ -231,6 +234,7 @@ def connect(
                 "LABKIT_KAFKA_BOOTSTRAP, such as to kafka:9092, or call "
                 "labkit.stream.connect('kafka:9092')."
             )
+        print("No Kafka is configured.", end=" ")
         return embedded()
     if "@" in options["bootstrap.servers"]:
         raise StreamError(
@@ -264,8 +268,8 @@ def _started():
     with plainly("The embedded broker does not start"):
         (address,) = (f"{b.host}:{b.port}" for b in broker.list_topics(timeout=10).brokers.values())
     print(
-        f"No Kafka is configured, so a small one runs in this process, at {address}. It keeps "
-        "messages in memory: 5 MiB a partition, until this process ends."
+        f"A small Kafka runs in this process, at {address}. It keeps messages in memory: 5 MiB a "
+        "partition, until this process ends."
     )
     options = {"bootstrap.servers": address, "security.protocol": "PLAINTEXT"}
     return Connection(address, True, options, broker)

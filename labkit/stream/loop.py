@@ -7,7 +7,9 @@ so that after a kill a batch may be written twice, and nothing is lost.
 """
 
 import contextlib
+import functools
 import logging
+import queue
 import signal
 import threading
 import time
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 
 from labkit import settings
 from labkit.errors import StreamError
-from labkit.stream.connection import Connection
+from labkit.stream.connection import MOST_BYTES, Connection
 from labkit.stream.measures import Measures
 from labkit.stream.message import Broken, Outgoing, now, raw_headers
 
@@ -93,7 +95,6 @@ def run(
     patience: float = 120,
     stop: threading.Event | None = None,
     measures: Measures | None = None,
-    told: Callable[[Tally], object] = lambda tally: None,
 ) -> Tally:
     """Hand a topic's messages to ``handle``, batch by batch, and write what it returns.
 
@@ -108,25 +109,25 @@ def run(
         patience: seconds in which a broker that went away has to come back.
         stop: ends it after the batch that is being worked on.
         measures: what Prometheus is told.
-        told: is told what has been done, after each batch.
 
     Returns:
-        What was done. Ctrl-C in a notebook ends it as well, and undoes the batch it interrupts.
+        What was done. Ctrl-C in a notebook ends it as well, and undoes the batch it interrupts
+        (one that was just being committed may count all the same; and the embedded broker undoes
+        nothing).
 
     Raises:
         StreamError: Kafka is away for longer, or does not allow this.
     """
     measures = measures or Measures()
-    worker = _Worker(connection, source, group, handle, batch, measures, patience, until)
+    worker = _Worker(connection, source, group, handle, batch, measures, patience, until, stop)
     tally, quiet_since = Tally(), time.monotonic()
     try:
         while not (stop and stop.is_set()):
             done = worker.step()
             if done:
                 tally.add(done)
-                told(tally)
                 quiet_since = time.monotonic()
-            elif worker.is_joining():
+            elif worker.is_joining() or worker.is_away():
                 quiet_since = time.monotonic()
             if until is not None and worker.has_joined and worker.has_reached_all():
                 break
@@ -159,14 +160,40 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _in_time(call, seconds):
+    """What ``call`` returns, or an error of Kafka's when it does not.
+
+    librdkafka does not keep the timeout of sending offsets: when the group's coordinator is
+    started again, it may wait for ever (its issues 5456 and 5511).
+    """
+    from confluent_kafka import KafkaError, KafkaException
+
+    answer = queue.SimpleQueue()
+
+    def work():
+        try:
+            answer.put((call(), None))
+        except Exception as error:
+            answer.put((None, error))
+
+    threading.Thread(target=work, name="labkit-offsets", daemon=True).start()
+    try:
+        result, error = answer.get(timeout=seconds)
+    except queue.Empty:
+        error = KafkaException(KafkaError(KafkaError._TIMED_OUT, "the coordinator is silent"))
+    if error:
+        raise error
+    return result
+
+
 class _Worker:
     """A consumer and a producer that go together, made anew when Kafka has given them up."""
 
-    def __init__(self, connection, source, group, handle, batch, measures, patience, until):
+    def __init__(self, connection, source, group, handle, batch, measures, patience, until, stop):
         self.connection, self.source, self.group = connection, source, group
         self.handle, self.batch, self.measures = handle, batch, measures
-        self.patience, self.until = patience, until
-        self._reached, self._gone = {}, set()
+        self.patience, self.until, self.stop = patience, until, stop
+        self._reached, self._gone, self._noted = {}, set(), {}
         self.has_joined = False
         self._id = f"labkit-{group}-{uuid.uuid4().hex[:12]}"
         self._classic = settings.read().kafka_protocol == "classic"
@@ -202,6 +229,10 @@ class _Worker:
         """Whether the group has yet to tell which partitions are this one's."""
         return not self.has_joined and time.monotonic() - self._began < _JOIN
 
+    def is_away(self):
+        """Whether Kafka does not answer."""
+        return self._away_since is not None
+
     def has_reached_all(self):
         """Whether the partitions that are this one's have got to where it is to end."""
         mine = self._consumer.assignment() if self._consumer else []
@@ -217,7 +248,7 @@ class _Worker:
                 self._consumer.close()
         # Its end lets go of what waits to be sent.
         self._consumer = self._producer = None
-        self._reached, self.has_joined = {}, False
+        self._reached, self._noted, self.has_joined = {}, {}, False
 
     def _open(self):
         self._began = time.monotonic()
@@ -292,7 +323,8 @@ class _Worker:
             self._producer.begin_transaction()
             self._write([*outgoing, *dead], failed)
             as_member = (offsets, self._membership)
-            self._patiently(lambda: self._producer.send_offsets_to_transaction(*as_member, 10))
+            send = functools.partial(self._producer.send_offsets_to_transaction, *as_member, 10)
+            self._patiently(lambda: _in_time(send, 12))
             self._patiently(lambda: self._producer.commit_transaction(10))
         tally = Tally(len(messages), len(messages) - len(dead), len(dead))
         for message, why in broken:
@@ -331,6 +363,7 @@ class _Worker:
         except KafkaException as error:
             if self.connection.embedded or not error.args[0].txn_requires_abort():
                 raise
+            self._count(error.args[0])
             self._patiently(lambda: self._producer.abort_transaction(10))
             self._rewind()
             _log.info("undone", extra={"why": error.args[0].str()})
@@ -359,12 +392,20 @@ class _Worker:
                 return call()
             except KafkaException as error:
                 cause = error.args[0]
-                if not cause.retriable() or cause.fatal() or time.monotonic() > end:
+                late = time.monotonic() > end or (self.stop and self.stop.is_set())
+                if not cause.retriable() or cause.fatal() or late:
                     raise
             time.sleep(0.1)
 
     def _recover(self, error):
         """Make consumer and producer anew, unless that cannot help."""
+        self._count(error)
+        _log.info("connecting again", extra={"why": error.str()})
+        self.close()
+        time.sleep(0.5)
+
+    def _count(self, error):
+        """Give up what does not go away, at once or when patience is at its end."""
         self._judge(error)
         self._failing_since = self._failing_since or time.monotonic()
         if time.monotonic() - self._failing_since > self.patience:
@@ -372,20 +413,23 @@ class _Worker:
                 f"{self.connection!r} has not let this be done for {self.patience:.0f} s "
                 f"({error.str()}). Nothing is lost: call the same again when Kafka runs."
             )
-        _log.info("connecting again", extra={"why": error.str()})
-        self.close()
-        time.sleep(0.5)
 
     def _judge(self, error):
         """An error that does not go away by waiting, in plain words."""
         name = error.name()
-        if name == "_FATAL" and "ConsumerGroupHeartbeat" in error.str() and not self._classic:
-            self._classic = True  # the broker is older, or does not have the new protocol on
+        if name == "_FATAL" and "not supported" in error.str() and not self._classic:
+            self._classic = True  # the broker is older, or has the new protocol off
         elif "AUTHORIZATION_FAILED" in name or name == "_AUTHENTICATION":
             raise StreamError(
                 f"{self.connection!r} does not allow this ({error.str()}). Ask whoever runs it for "
                 f"the right to read {self.source} as the group {self.group}, to write, and to use "
                 "transactions."
+            )
+        elif name == "MSG_SIZE_TOO_LARGE":
+            raise StreamError(
+                f"A message does not fit into its topic ({error.str()}). Ask whoever runs Kafka to "
+                f"set max.message.bytes of {dead_letters(self.source, self.group)} to "
+                f"{MOST_BYTES}; then call the same again."
             )
         elif name == "_INVALID_ARG":
             raise StreamError(
@@ -433,15 +477,26 @@ class _Worker:
     def _left(self, consumer, partitions):
         numbers = [at.partition for at in partitions]
         self._gone |= set(numbers)
+        for number in numbers:
+            self._noted.pop(number, None)
+            with contextlib.suppress(KeyError):  # it was not measured yet
+                self.measures.lag.remove(self.source, str(number))
         _log.info("partitions", extra={"topic": self.source, "removed": numbers})
 
-    def _positions(self):
-        mine = self._consumer.assignment() if self._consumer else []
-        return self._consumer.position(mine) if mine else []
-
     def _measure_lag(self):
-        for at in self._positions():
-            _, end = self._consumer.get_watermark_offsets(at, cached=True)
-            if at.offset >= 0 and end >= 0:
-                lag = max(end - at.offset, 0)
-                self.measures.lag.labels(self.source, str(at.partition)).set(lag)
+        from confluent_kafka import KafkaException
+
+        mine = self._consumer.assignment() if self._consumer else []
+        if not mine:
+            return
+        # What has been done is done, whether it can be measured or not.
+        with contextlib.suppress(KafkaException):
+            # Before the first message of a partition there is only the group's note.
+            if new := [at for at in mine if at.partition not in self._noted]:
+                self._noted |= {at.partition: at.offset for at in self._consumer.committed(new, 5)}
+            for at in self._consumer.position(mine):
+                begin, end = self._consumer.get_watermark_offsets(at, cached=True)
+                reached = at.offset if at.offset >= 0 else self._noted[at.partition]
+                if end >= 0:
+                    lag = max(end - max(reached, begin), 0)
+                    self.measures.lag.labels(self.source, str(at.partition)).set(lag)

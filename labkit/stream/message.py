@@ -17,7 +17,7 @@ reference          of pictures over 1 MB, whose value is empty: where they lie i
 It is read leniently: a message without any headers is a picture as well. What is there has to
 be true, though: a wrong hash or content type makes a dead letter.
 
-An answer has the same key, and JSON as its value.
+An answer's key is the picture's id, and its value is JSON.
 """
 
 import hashlib

@@ -15,7 +15,8 @@ def replay(
     """Put a topic's dead letters back, once what was wrong is mended.
 
     Each is sent again as it had come, in one transaction with the note that it was. Those that
-    arrive meanwhile are left for the next time.
+    arrive meanwhile are left for the next time, and those that another replay of the same group
+    has taken are left to it.
 
     Args:
         source: the topic that the messages came from.
@@ -33,6 +34,9 @@ def replay(
     connection = connection or connect()
     dead = loop.dead_letters(source, group)
     connection.make_topics(source, dead)
+    ends = connection.ends(dead)
+    if not any(low < end for low, end in ends.values()):
+        print(f"{dead} is empty. For what was collected: group='collect' (--group collect).")
 
     def handle(messages):
         return [_as_it_came(message, source) for message in messages], []
@@ -43,7 +47,7 @@ def replay(
         f"{group}-replay",
         handle,
         batch=64,
-        until={number: end for number, (_, end) in connection.ends(dead).items()},
+        until={number: end for number, (_, end) in ends.items()},
         patience=patience,
     )
 

@@ -88,8 +88,7 @@ def send(
         raise StreamError(
             f"Kafka acknowledged {len(receipts)} of {len(files)} pictures "
             f"({failed[0] if failed else 'no answer in 90 s'}). Send these again when it runs: "
-            f"{', '.join(printable(name) for name in missing[:5])}"
-            f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}."
+            f"{', '.join(map(printable, missing))}."
         )
     _note_dropped(connection, topic, before)
     return [receipts[number] for number in range(len(files))]
@@ -114,9 +113,12 @@ def _packed(path, topic, label, store):
         named = label(path) if callable(label) else label
         return pack(raw, topic, name=path.name, label=named, store=store)
     except (Broken, ValueError) as error:
+        then = "Check the path, or take it out"
+        if isinstance(error, Broken):
+            is_label = error.reason == "label"
+            then = "Choose another" if is_label else "Take it out, or save it as JPEG or PNG"
         raise StreamError(
-            f"{printable(str(path))} was not sent, and nothing else: {error}. Take it out, or save "
-            "it as JPEG or PNG."
+            f"{printable(str(path))} was not sent, and nothing else: {error}. {then}."
         ) from error
 
 

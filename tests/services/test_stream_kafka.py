@@ -1,15 +1,14 @@
 """Pictures through Apache Kafka: every way to log in, transactions, groups, other clients."""
 
-import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections import Counter
 
 import kafka as kafka_python
+import psutil
 import pytest
 import requests
 from confluent_kafka.admin import AdminClient
@@ -17,26 +16,36 @@ from confluent_kafka.admin import AdminClient
 from labkit import stream
 from labkit.errors import StreamError
 from labkit.stream.loop import dead_letters
+from labkit.stream.measures import Measures
 from tests.services.kafka import PASSWORD, USER, Kafka
 from tests.services.ports import free_port
+from tests.services.stream_crew import others_read
 from tests.unit import tiny_models as tiny
 from tests.unit.serve_process import until
 from tests.unit.stream_parts import files, large_picture, picture, put, sha256, topic
 
-# Dies when all of a batch is written but the last word.
-CUT = """
-import os, signal, sys
+WORKER = """
+import os, signal, sys, time
 import confluent_kafka
 
 class Producer(confluent_kafka.Producer):
-    def commit_transaction(self, *_):
-        self.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
+    def __init__(self, options):
+        super().__init__(options | {{"transaction.timeout.ms": 3000, "message.timeout.ms": 3000}})
+
+    def {method}(self, *arguments):
+        {does}
+        super().{method}(*arguments)
 
 confluent_kafka.Producer = Producer
 from labkit import stream
-stream.classify(*sys.argv[1:4], connection=stream.connect(), store=sys.argv[4])
+stream.classify(*sys.argv[1:4], connection=stream.connect(), store=sys.argv[4], idle=6)
 """
+DIES = WORKER.format(
+    method="commit_transaction", does="self.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+)
+SLEEPS = WORKER.format(
+    method="begin_transaction", does="os.kill(os.getpid(), signal.SIGSTOP); time.sleep(2)"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,15 +71,31 @@ def cluster(kafka):
     return stream.connect(kafka.bootstrap)
 
 
+class Enough:
+    """What ends a consumer: so many messages of a topic are done."""
+
+    def __init__(self, source, count):
+        self.source, self.count, self.measures = source, count, Measures()
+
+    def is_set(self):
+        name, labels = "labkit_stream_pictures_total", {"topic": self.source}
+        return (self.measures.registry.get_sample_value(name, labels) or 0) >= self.count
+
+    def options(self):
+        return {"stop": self, "measures": self.measures, "idle": 30}
+
+
 @pytest.fixture
 def classify(cluster, shelf):
-    """Classifies what is in a topic: (tally, the answers in theirs)."""
+    """Classifies so many messages of a topic: (tally, the answers in theirs)."""
 
-    def run(source, sink=None, **options):
+    def run(source, count, sink=None, **options):
         sink = sink or topic("answers")
-        options = {"connection": cluster, "store": shelf, "idle": 3} | options
-        tally = stream.classify("brightness", source, sink, **options)
-        return tally, stream.read(sink, connection=cluster, last=10_000)
+        options = {"connection": cluster, "store": shelf} | options
+        tally = stream.classify(
+            "brightness", source, sink, **Enough(source, count).options(), **options
+        )
+        return tally, stream.read(sink, connection=cluster)
 
     return run
 
@@ -85,19 +110,20 @@ def test_send_classify_read_replay_and_collect(cluster, classify, shelf, tmp_pat
     dark, bright = files(tmp_path / "photos", 10, 240)
     receipts = stream.send([dark, bright], source, connection=cluster, label="grey")
     put(cluster, source, (b"broken", b"no picture", [("label", b"grey")]))
-    tally, answers = classify(source)
+    tally, answers = classify(source, 3)
     assert str(tally) == "3 read, 2 done, 1 dead letters (1 picture)"
     assert values(answers) == {dark.name: "dark", bright.name: "bright"}
     assert {record.key for record in answers} == {receipt.id for receipt in receipts}
 
     assert stream.replay(source, connection=cluster).done == 1
     assert stream.replay(source, connection=cluster).read == 0
-    tally, answers = classify(source)
+    tally, answers = classify(source, 1)
     assert (str(tally), answers) == ("1 read, 0 done, 1 dead letters (1 picture)", [])
     first, again = stream.read(dead_letters(source, "classify"), connection=cluster)
     assert (first.key, first.value) == (again.key, again.value) == ("broken", b"no picture")
 
-    collected = stream.collect(source, tmp_path / "data", connection=cluster, idle=3)
+    enough = Enough(source, 4).options()
+    collected = stream.collect(source, tmp_path / "data", connection=cluster, **enough)
     assert (collected.done, collected.dead_letters) == (2, 2)
     found = {path.read_bytes() for path in (tmp_path / "data").rglob("grey/*.png")}
     assert found == {dark.read_bytes(), bright.read_bytes()}
@@ -105,7 +131,7 @@ def test_send_classify_read_replay_and_collect(cluster, classify, shelf, tmp_pat
 
 def test_topics_are_made_with_four_partitions(cluster, classify):
     source = topic()
-    classify(source, idle=0)
+    classify(source, 0)
     topics = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics().topics
     assert len(topics[source].partitions) == 4
     assert len(topics[dead_letters(source, "classify")].partitions) == 4
@@ -117,7 +143,7 @@ def test_a_large_picture_goes_through_the_store(cluster, classify, shelf, tmp_pa
     stream.send(photo, source, connection=cluster, store=shelf)
     (record,) = stream.read(source, connection=cluster)
     assert record.value == b"" and record.headers["sha256"] == sha256(photo.read_bytes())
-    assert classify(source)[0].done == 1
+    assert classify(source, 1)[0].done == 1
 
 
 # Logging in
@@ -171,7 +197,7 @@ def test_logging_in(kafka, way, by, classify, monkeypatch, tmp_path):
     (record,) = stream.read(source, connection=there)
     assert record.value == photo.read_bytes()
     if by == "arguments":
-        tally, answers = classify(source, connection=there)
+        tally, answers = classify(source, 1, connection=there)
         assert tally.done == 1 and values(answers) == {photo.name: "bright"}
 
 
@@ -250,7 +276,7 @@ def test_a_user_who_may_do_little_is_told_whom_to_ask(guarded, classify, tmp_pat
     guarded.allow("--operation", "Describe", "--topic", "answers")
     guarded.allow("--operation", "Describe", "--topic", dead_letters(source, "mine"))
     with pytest.raises(StreamError, match="does not allow this .*Ask whoever runs it"):
-        classify(source, sink="answers", connection=there, group="mine", idle=20)
+        classify(source, 1, sink="answers", connection=there, group="mine")
 
 
 # Groups
@@ -262,8 +288,10 @@ def group_type(cluster, group):
 
 
 def test_the_new_group_protocol_is_used_where_there_is_one(cluster, classify):
-    group = topic("group")
-    classify(topic(), group=group)
+    source, group = topic(), topic("group")
+    cluster.make_topics(source)
+    put(cluster, source, (None, picture(), None))
+    classify(source, 1, group=group)
     assert group_type(cluster, group) == "CONSUMER"
 
 
@@ -271,15 +299,17 @@ def test_a_broker_with_classic_groups_alone_is_used_as_well(guarded, classify, t
     there = stream.connect(guarded.bootstrap)
     source, group, photos = topic(), topic("group"), files(tmp_path / "photos", 10, 240)
     stream.send(photos, source, connection=there)
-    assert classify(source, group=group, connection=there)[0].done == 2
+    assert classify(source, 2, group=group, connection=there)[0].done == 2
     assert group_type(there, group) == "CLASSIC"
     assert "FATAL" not in capfd.readouterr().err
 
 
 def test_the_classic_protocol_can_be_chosen(cluster, classify, monkeypatch):
     monkeypatch.setenv("LABKIT_KAFKA_PROTOCOL", "classic")
-    group = topic("group")
-    classify(topic(), group=group)
+    source, group = topic(), topic("group")
+    cluster.make_topics(source)
+    put(cluster, source, (None, picture(), None))
+    classify(source, 1, group=group)
     assert group_type(cluster, group) == "CLASSIC"
 
 
@@ -304,37 +334,46 @@ def test_an_unfinished_transaction_is_not_seen(cluster, kafka):
     assert [record.key for record in stream.read(sink, connection=cluster)] == ["b"]
 
 
-def test_a_worker_killed_before_the_last_word_has_answered_nothing(
-    cluster, kafka, classify, shelf, monkeypatch, tmp_path
-):
-    source, sink, photos = topic(), topic("answers"), files(tmp_path / "photos", *range(0, 240, 30))
-    stream.send(photos, source, connection=cluster)
+@pytest.fixture
+def eight(kafka, monkeypatch, tmp_path):
+    """A topic with pictures, and their ids; which Kafka it is the settings tell."""
     monkeypatch.setenv("LABKIT_KAFKA_BOOTSTRAP", kafka.bootstrap)
-    call = [sys.executable, "-c", CUT, "brightness", source, sink, str(shelf)]
-    assert subprocess.run(call, timeout=60).returncode == -signal.SIGKILL
+    source = topic()
+    receipts = stream.send(files(tmp_path / "photos", *range(0, 240, 30)), source)
+    return source, [receipt.id for receipt in receipts]
+
+
+def worker(code, source, sink, shelf):
+    return subprocess.Popen([sys.executable, "-c", code, "brightness", source, sink, str(shelf)])
+
+
+def test_a_worker_killed_before_the_last_word_has_answered_nothing(eight, kafka, classify, shelf):
+    (source, ids), sink = eight, topic("answers")
+    assert worker(DIES, source, sink, shelf).wait(60) == -signal.SIGKILL
     written = others_read(kafka, sink, isolation_level="read_uncommitted")
     assert written and others_read(kafka, sink) == []
-    # Until Kafka gives the dead one up it does not tell how far the group has got.
-    options = {"connection": cluster, "store": shelf, "idle": 20}
-    assert stream.classify("brightness", source, sink, **options).done == 8
-    answers = Counter(message.key.decode() for message in others_read(kafka, sink))
-    assert answers == Counter(record.key for record in stream.read(source, connection=cluster))
+    assert classify(source, 8, sink)[0].done == 8
+    answers = [message.key.decode() for message in others_read(kafka, sink)]
+    assert sorted(answers) == sorted(ids)
+
+
+def test_a_worker_that_wakes_up_after_others_did_its_work_answers_nothing(
+    eight, kafka, classify, shelf
+):
+    (source, ids), sink = eight, topic("answers")
+    sleeping = worker(SLEEPS, source, sink, shelf)
+    try:
+        until(lambda: psutil.Process(sleeping.pid).status() == psutil.STATUS_STOPPED, 30)
+        assert classify(source, 8, sink)[0].done == 8
+        sleeping.send_signal(signal.SIGCONT)
+        assert sleeping.wait(60) == 0
+    finally:
+        sleeping.kill()
+    answers = [message.key.decode() for message in others_read(kafka, sink)]
+    assert sorted(answers) == sorted(ids)
 
 
 # Other programs
-
-
-def others_read(kafka, name, *, isolation_level="read_committed"):
-    """The messages of a topic, read by kafka-python."""
-    consumer = kafka_python.KafkaConsumer(
-        name,
-        bootstrap_servers=kafka.bootstrap,
-        auto_offset_reset="earliest",
-        isolation_level=isolation_level,
-        consumer_timeout_ms=2000,
-    )
-    with contextlib.closing(consumer):
-        return [*consumer]
 
 
 def test_kafka_python_sends_and_reads(cluster, kafka, classify):
@@ -347,7 +386,7 @@ def test_kafka_python_sends_and_reads(cluster, kafka, classify):
     producer.send(source, told, headers=headers)
     producer.flush()
     producer.close()
-    _, records = classify(source)
+    _, records = classify(source, 2)
     found = {message.key.decode(): message for message in others_read(kafka, records[0].topic)}
     said = {key: json.loads(message.value)["class"] for key, message in found.items()}
     assert said == {"mine": "bright", sha256(plain)[:32]: "dark"}
@@ -363,7 +402,7 @@ def test_kafkas_own_tools_send_read_and_count(cluster, kafka, classify, tmp_path
     stream.send(files(tmp_path / "photos", 10, 240), source, connection=cluster)
     at = ("--bootstrap-server", kafka.bootstrap)
     kafka.tool("org.apache.kafka.tools.ConsoleProducer", *at, "--topic", source, input="a line\n")
-    tally, records = classify(source, group=group)
+    tally, records = classify(source, 3, group=group)
     assert (tally.done, tally.dead_letters) == (2, 1)
 
     read = ("org.apache.kafka.tools.consumer.ConsoleConsumer", *at, "--from-beginning")
@@ -410,13 +449,16 @@ def test_a_process_tells_prometheus_logs_json_and_ends_when_told(cluster, kafka,
         return {name: float(value) for name, _, value in lines}
 
     label = f'topic="{source}"'
+    lags = [f'labkit_stream_lag{{partition="{number}",{label}}}' for number in range(4)]
+
+    def told():
+        found = metrics()
+        is_done = found.get(f"labkit_stream_pictures_total{{{label}}}") == 3
+        return is_done and all(found.get(lag) == 0 for lag in lags) and found
+
     try:
-        found = until(
-            lambda: (m := metrics()).get(f"labkit_stream_pictures_total{{{label}}}") == 3 and m, 60
-        )
+        found = until(told, 60)
         assert found[f'labkit_stream_dead_letters_total{{reason="picture",{label}}}'] == 1
-        lags = {name: lag for name, lag in found.items() if name.startswith("labkit_stream_lag{")}
-        assert lags and set(lags.values()) == {0}
         process.send_signal(signal.SIGTERM)
         out, log = process.communicate(timeout=30)
     finally:
