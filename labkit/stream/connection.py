@@ -84,6 +84,10 @@ class Connection:
         # Over a slow line what waits at the end of a long queue would be given up.
         return self.producer(queue_buffering_max_kbytes=8_192)
 
+    def renew_sender(self) -> None:
+        """Have another :attr:`sender` from now on."""
+        self.__dict__.pop("sender", None)
+
     def consumer(self, group: str | None, **options):
         """A consumer of confluent-kafka's, of a group or alone; it reads what was committed."""
         from confluent_kafka import Consumer

@@ -55,6 +55,8 @@ def send(
         >>> stream.send("my_cat.jpg")
         [Receipt(id='5e0c8ee0a9a8a1d6…', topic='pictures', partition=2, offset=0)]
     """
+    from confluent_kafka import KafkaException
+
     connection = connection or connect()
     files = _files(paths)
     connection.make_topics(topic)
@@ -63,32 +65,42 @@ def send(
     connection.check_room(topic, sizes)
     before = connection.ends(topic) if connection.embedded else {}
     producer, receipts, failed = connection.sender, {}, []
-    for number, path in enumerate(_shown(files, "Sending")):
-        message = _packed(path, topic, label, store)
+    try:
+        for number, path in enumerate(_shown(files, "Sending")):
+            message = _packed(path, topic, label, store)
 
-        def heard(error, delivered, number=number, key=message.key):
-            if error:
-                failed.append(error.str())
-            else:
-                place = (delivered.topic(), delivered.partition(), delivered.offset())
-                receipts[number] = Receipt(key.decode(), *place)
+            def heard(error, delivered, number=number, key=message.key):
+                if error:
+                    failed.append(error)
+                else:
+                    place = (delivered.topic(), delivered.partition(), delivered.offset())
+                    receipts[number] = Receipt(key.decode(), *place)
 
-        while True:
-            try:
-                producer.produce(
-                    topic, message.value, message.key, headers=message.headers, on_delivery=heard
-                )
-                break
-            except BufferError:  # as many wait as may: let some of them go out
-                producer.poll(0.2)
-        producer.poll(0)
-    producer.flush(90)
+            while True:
+                try:
+                    producer.produce(
+                        *(topic, message.value, message.key),
+                        headers=message.headers,
+                        on_delivery=heard,
+                    )
+                    break
+                except BufferError:  # as many wait as may: let some of them go out
+                    producer.poll(0.2)
+            producer.poll(0)
+        producer.flush(90)
+    except (KafkaException, SystemError) as error:
+        # It has given up for good. When that is told while it calls `heard`, Python wraps it.
+        cause = error.__cause__ if isinstance(error, SystemError) else error
+        if not isinstance(cause, KafkaException):
+            raise
+        failed.insert(0, cause.args[0])
+        connection.renew_sender()
     if len(receipts) < len(files):
+        why = failed[0].str() if failed else "no answer in 90 s"
         missing = [str(files[i]) for i in range(len(files)) if i not in receipts]
         raise StreamError(
-            f"Kafka acknowledged {len(receipts)} of {len(files)} pictures "
-            f"({failed[0] if failed else 'no answer in 90 s'}). Send these again when it runs: "
-            f"{', '.join(map(printable, missing))}."
+            f"Kafka acknowledged {len(receipts)} of {len(files)} pictures ({why}). Send these "
+            f"again when it runs and you may: {', '.join(map(printable, missing))}."
         )
     _note_dropped(connection, topic, before)
     return [receipts[number] for number in range(len(files))]

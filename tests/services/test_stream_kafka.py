@@ -277,6 +277,9 @@ def test_a_user_who_may_do_little_is_told_whom_to_ask(guarded, classify, tmp_pat
     guarded.allow("--operation", "Describe", "--topic", dead_letters(source, "mine"))
     with pytest.raises(StreamError, match="does not allow this .*Ask whoever runs it"):
         classify(source, 1, sink="answers", connection=there, group="mine")
+    for _ in range(2):
+        with pytest.raises(StreamError, match="acknowledged 0 of 1 pictures .*uthoriz"):
+            stream.send(photo, source, connection=there)
 
 
 # Groups
