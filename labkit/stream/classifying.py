@@ -1,5 +1,6 @@
 """Pictures from a topic, answers into another."""
 
+import contextlib
 import json
 import tempfile
 import threading
@@ -126,7 +127,10 @@ def answers(
     def opened(message):
         try:
             picture = unpack(message, store=store)
-            example = _prepared(picture.raw, predictor.shape)
+            # A JPEG is unpacked no larger than needed.
+            many = _MANY_PIXELS * (4 if picture.content_type == "image/jpeg" else 1)
+            with _ALONE if picture.pixels > many else contextlib.nullcontext():
+                example = prepare(picture.raw, predictor.shape, MOST_PIXELS)[0]
             # A batch of large files would be much to hold.
             return replace(picture, raw=b""), example
         except Broken as broken:  # with its trace it would hold what was unpacked
@@ -156,14 +160,6 @@ def answers(
         if seconds is not None:
             measures.latency.labels(message.topic()).observe(max(seconds, 0))
     return outgoing, broken
-
-
-def _prepared(raw, shape):
-    try:
-        return prepare(raw, shape, _MANY_PIXELS)[0]
-    except ValueError:
-        with _ALONE:
-            return prepare(raw, shape, MOST_PIXELS)[0]
 
 
 def _answer(message, picture, row, version, sink):

@@ -82,6 +82,7 @@ class Picture:
     raw: bytes
     """As in a file."""
     content_type: str
+    pixels: int
     sha256: str
     name: str
     label: str | None
@@ -103,8 +104,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def content_type(raw: bytes) -> str:
-    """What the first bytes of a picture say that it is; nothing is unpacked.
+def look_at(raw: bytes) -> tuple[str, int]:
+    """The content type of a picture and how many pixels it has; nothing is unpacked.
 
     Raises:
         Broken: it is none that labkit reads ("picture"), or has too many pixels ("too-large").
@@ -122,7 +123,7 @@ def content_type(raw: bytes) -> str:
         raise Broken("picture", "it is not a JPEG, PNG, GIF, BMP or WebP picture") from error
     if pixels > MOST_PIXELS:
         raise _too_large()
-    return kind
+    return kind, pixels
 
 
 def pack(
@@ -136,7 +137,7 @@ def pack(
         Broken: it is no picture, or its label no class.
         StoreError: the store cannot be written.
     """
-    kind = content_type(raw)
+    kind, _ = look_at(raw)
     digest = hashlib.sha256(raw).hexdigest()
     headers = {
         "labkit-schema": SCHEMA,
@@ -188,7 +189,7 @@ def unpack(message, *, store: str | Path | None) -> Picture:
     digest = hashlib.sha256(raw).hexdigest()
     if headers.get("sha256", digest).lower() != digest:
         raise Broken("hash", "its SHA-256 is another one than its header says")
-    kind = content_type(raw)
+    kind, pixels = look_at(raw)
     claimed = headers.get("content-type", "").partition(";")[0].strip().lower()
     if claimed not in _ANY and _SAME.get(claimed, claimed) != kind:
         raise Broken("type", f"it says {_shown(claimed)} and is {kind}")
@@ -199,6 +200,7 @@ def unpack(message, *, store: str | Path | None) -> Picture:
         id=known,
         raw=raw,
         content_type=kind,
+        pixels=pixels,
         sha256=digest,
         name=printable(headers.get("name", ""))[:200],
         label=headers.get("label"),
