@@ -183,8 +183,8 @@ def test_a_file_cannot_load_libraries_run_commands_or_change_what_labkit_relies_
     ran = tmp_path / "ran"
     lines = [
         f"bootstrap.servers={address}",
-        "plugin.library.paths=/tmp/evil.so",
-        "ssl.engine.location=/tmp/evil.so",
+        "plugin.library.paths=evil.so",
+        "ssl.engine.location=evil.so",
         "ssl.providers=evil",
         f"sasl.kerberos.kinit.cmd=touch {ran}",
         "enable.sasl.oauthbearer.unsecure.jwt=true",
