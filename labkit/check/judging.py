@@ -91,6 +91,23 @@ def a_number(answer) -> float:
     return value
 
 
+def a_function(answer) -> None:
+    """An error for the learner unless a function was handed over."""
+    if not callable(answer):
+        raise Wrong("hand over the function itself: its name, without brackets after it")
+
+
+def called(answer, argument):
+    """What the learner's function returns; nothing yet is no error."""
+    try:
+        found = answer(argument)
+    except Exception as error:
+        raise Wrong(f"your function stopped with {reason(error)}") from error
+    if found is None or found is ...:
+        raise Unattempted
+    return found
+
+
 def plain(value: float) -> str:
     return f"{value:,.10g}"
 

@@ -9,7 +9,9 @@ from labkit.check.judging import (
     Unattempted,
     Verdict,
     Wrong,
+    a_function,
     a_number,
+    called,
     exercise,
     kind_of,
     plain,
@@ -24,7 +26,7 @@ _PATH = "/v1/models/mnist-cnn:predict"
 def _ask(answer):
     import numpy as np
 
-    _a_function(answer)
+    a_function(answer)
     rng = np.random.default_rng(10)
     for digit in (3, 0, 8):
         picture = rng.integers(0, 256, (28, 28, 1), dtype=np.uint8)
@@ -117,11 +119,11 @@ def _tensor(answer):
 
     from labkit.serve import protocol
 
-    _a_function(answer)
+    a_function(answer)
     rng = np.random.default_rng(11)
     for count in (2, 1):
         pictures = rng.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
-        found = _called(answer, pictures)
+        found = called(answer, pictures)
         if not isinstance(found, dict):
             raise Wrong(f"your answer is {kind_of(found)}; a dictionary is asked for")
         try:
@@ -146,9 +148,9 @@ def _tensor(answer):
 def _metrics(answer):
     import numpy as np
 
-    _a_function(answer)
+    a_function(answer)
     for what, seconds, count in (("4 requests", 0.5, 4), ("others", 3.0, 20), ("none", 0.0, 0)):
-        value = a_number(_called(answer, _metrics_text(seconds, count)))
+        value = a_number(called(answer, _metrics_text(seconds, count)))
         right = seconds / count if count else 0.0
         hints = {
             seconds: "is the sum of all seconds; divide it by how many requests there were",
@@ -206,18 +208,3 @@ def _free_space(serving):
         f"it answers with {said.size} numbers"
         + ("" if classifies else ", which do not add up to 1: hand over a classifier"),
     )
-
-
-def _a_function(answer):
-    if not callable(answer):
-        raise Wrong("hand over the function itself: its name, without brackets after it")
-
-
-def _called(answer, argument):
-    try:
-        found = answer(argument)
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
-    return found

@@ -1,19 +1,27 @@
 """The exercises of lab 11: what to commit, one answer each, what is broken, a stream."""
 
-from labkit.check.judging import Unattempted, Verdict, Wrong, exercise, kind_of, plain, reason
+from labkit.check.judging import (
+    Verdict,
+    Wrong,
+    a_function,
+    called,
+    exercise,
+    kind_of,
+    plain,
+)
 
 _LEAST = 5
 
 
 @exercise("11-commit", "Note how far a consumer has come")
 def _commit(answer):
-    _a_function(answer)
+    a_function(answer)
     for places, right in (
         ([(0, 4), (2, 0), (0, 5), (0, 6)], {0: 7, 2: 1}),
         ([(3, 12), (1, 8), (3, 11), (1, 7), (3, 10)], {3: 13, 1: 9}),
         ([], {}),
     ):
-        found = _a_dictionary(_called(answer, list(places)))
+        found = _a_dictionary(called(answer, list(places)))
         last = {partition: offset - 1 for partition, offset in right.items()}
         latest = {partition: offset + 1 for partition, offset in places}
         if found == right:
@@ -31,14 +39,14 @@ def _commit(answer):
 
 @exercise("11-once", "Keep one answer for each photo")
 def _once(answer):
-    _a_function(answer)
+    a_function(answer)
     for given in (
         [("a1", "cats"), ("b2", "dogs"), ("a1", "cats"), ("c3", "cats")],
         [("d4", "dogs"), ("e5", "cats"), ("d4", "cats"), ("e5", "cats"), ("d4", "cats")],
         [],
     ):
         first = dict(reversed(given))
-        found = _a_dictionary(_called(answer, [{"id": i, "class": c} for i, c in given]))
+        found = _a_dictionary(called(answer, [{"id": i, "class": c} for i, c in given]))
         if found == first:
             text = f"{len(given)} answers, {len(first)} photos"
         elif found == dict(given):
@@ -52,10 +60,10 @@ def _once(answer):
 
 @exercise("11-reasons", "Count dead letters by their reason")
 def _reasons(answer):
-    _a_function(answer)
+    a_function(answer)
     for reasons in (["picture", "hash", "picture", "reference"], ["label"] * 3, []):
         right = {one: reasons.count(one) for one in reasons}
-        found = _a_dictionary(_called(answer, [_letter(i, r) for i, r in enumerate(reasons)]))
+        found = _a_dictionary(called(answer, [_letter(i, r) for i, r in enumerate(reasons)]))
         details = {_detail(one) for one in reasons}
         if found == right:
             text = f"{len(reasons)} dead letters: {right}"
@@ -106,21 +114,6 @@ def _free_space(records, known=()):
         f"{plain(len(ids))} different pictures are answered"
         + ("" if len(ids) >= _LEAST else f"; at least {_LEAST} are asked for"),
     )
-
-
-def _a_function(answer):
-    if not callable(answer):
-        raise Wrong("hand over the function itself: its name, without brackets after it")
-
-
-def _called(answer, argument):
-    try:
-        found = answer(argument)
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
-    return found
 
 
 def _a_dictionary(found) -> dict:
