@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import kafka as kafka_python
 import psutil
@@ -201,13 +202,25 @@ def test_logging_in(kafka, way, by, classify, monkeypatch, tmp_path):
         assert tally.done == 1 and values(answers) == {photo.name: "bright"}
 
 
-def test_a_token_is_asked_for_again_before_it_ends(kafka, monkeypatch, tmp_path):
+def test_pictures_go_on_when_tokens_end(kafka, monkeypatch, tmp_path):
+    # Kafka hangs up on who comes late with a new token: a busy machine, and so short a life.
     monkeypatch.setattr(kafka.tokens, "lifetime", 4)
-    there = stream.connect(**logins(kafka)["OAuth"])
-    producer, given = there.producer(), kafka.tokens.given
-    producer.list_topics(timeout=5)
-    until(lambda: producer.poll(0.1) or kafka.tokens.given > given + 1, 10)
-    assert producer.list_topics(timeout=5).topics is not None
+    there, source = stream.connect(**logins(kafka)["OAuth"]), topic()
+    there.make_topics(source)
+    producer, photo, acknowledged = there.producer(), picture(200), []
+    ends, given, number = time.monotonic() + 13, kafka.tokens.given, 0
+    while time.monotonic() < ends:
+        producer.produce(
+            source, photo, str(number), on_delivery=lambda error, _: acknowledged.append(error)
+        )
+        number += 1
+        producer.poll(0)
+        time.sleep(0.1)
+    assert producer.flush(30) == 0
+    assert acknowledged == [None] * number
+    assert kafka.tokens.given >= given + 2
+    records = stream.read(source, connection=stream.connect(kafka.bootstrap), last=1000)
+    assert {record.key for record in records} == {str(sent) for sent in range(number)}
 
 
 NOBODY = f"127.0.0.1:{free_port()}"
