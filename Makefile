@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+JOBS ?= 1
 # Trust what the system trusts, as pip does: a company's own certificate authority, say.
 export UV_SYSTEM_CERTS ?= 1
 # Folders of their own: what someone tuned or saved by hand does not belong in a lab's outputs.
@@ -34,8 +35,8 @@ $(READY): requirements.lock pyproject.toml
 lab: $(READY) ## open JupyterLab on notebooks/00-start-here.ipynb
 	@$(BIN)/labkit lab
 
-run: $(READY) ## run every lab headless; ends in a table and build/gallery/index.html
-	@$(BIN)/labkit run
+run: $(READY) ## run every lab headless, JOBS=1 at a time; ends in a table and build/gallery/index.html
+	@$(BIN)/labkit run --jobs $(JOBS)
 
 test: $(READY) ## unit tests, then every lab against its committed outputs and solutions
 	@$(BIN)/ruff check --quiet .

@@ -54,11 +54,12 @@ def run(
         list[Path] | None, typer.Argument(help="Notebooks; all of notebooks/ by default.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the pages go.")] = Path("build/gallery"),
+    jobs: Annotated[int, typer.Option(min=1, help="How many run at once.")] = 1,
 ):
     """Run labs headless; ends in a table and a gallery of pages."""
     from labkit import notebooks as labs
 
-    outcomes = labs.run(notebooks or labs.find(Path("notebooks")), out)
+    outcomes = labs.run(notebooks or labs.find(Path("notebooks")), out, jobs=jobs)
     print(f"\n{labs.table(outcomes)}\n\nGallery: {out / 'index.html'}")
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)

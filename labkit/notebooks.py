@@ -1,5 +1,6 @@
 """Run the labs without a browser, show them as pages, and keep their files clean."""
 
+import asyncio
 import copy
 import hashlib
 import html
@@ -7,6 +8,7 @@ import os
 import re
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +54,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def execute(notebook, *, folder: Path, env: dict[str, str] | None = None) -> int | None:
-    """Run every cell of a notebook, in place, in a kernel of its own.
+    """Run every cell of a notebook, in place, in a kernel of its own. Ctrl-C ends it.
 
     Args:
         notebook: an ``nbformat`` notebook.
@@ -69,6 +71,10 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None) -> int
     Example:
         >>> execute(nbformat.read("lab.ipynb", as_version=4), folder=Path("."))
     """
+    return _until_ctrl_c(_execute(notebook, folder=folder, env=env))
+
+
+async def _execute(notebook, *, folder, env):
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -95,7 +101,15 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None) -> int
         with tempfile.TemporaryDirectory() as scratch:
             progress = str(Path(scratch, "progress.json"))
             headless = {"LABKIT_HEADLESS": "1", "LABKIT_PROGRESS": progress}
-            client.execute(env={**os.environ, **headless, **(env or {})})
+            cells = client.async_execute(env={**os.environ, **headless, **(env or {})})
+            cells = asyncio.ensure_future(cells)
+            try:
+                await asyncio.shield(cells)
+            except asyncio.CancelledError:
+                client.shutdown_kernel = "immediate"  # nobody waits for what it has to say
+                cells.cancel()
+                await asyncio.gather(cells, return_exceptions=True)
+                raise
     except CellExecutionError as error:
         raise NotebookError(
             f"{_place(notebook)}: {error.ename}: {error.evalue}. Open the notebook and "
@@ -114,8 +128,8 @@ def execute(notebook, *, folder: Path, env: dict[str, str] | None = None) -> int
     return peak
 
 
-def run(paths: list[Path], out: Path) -> list[Outcome]:
-    """Run notebooks one after the other and write a page for each, and a gallery.
+def run(paths: list[Path], out: Path, *, jobs: int = 1) -> list[Outcome]:
+    """Run notebooks and write a page for each, and a gallery.
 
     A notebook that fails does not stop the others. The notebook files stay as
     they are.
@@ -123,35 +137,81 @@ def run(paths: list[Path], out: Path) -> list[Outcome]:
     Args:
         paths: the notebooks.
         out: a folder; its ``index.html`` shows them all.
+        jobs: how many run at once. They share the cores out, and together get more done
+            than one after the other; each needs memory of its own.
+
+    Raises:
+        NotebookError: ``jobs`` is less than 1.
     """
+    if jobs < 1:
+        raise NotebookError(f"jobs is {jobs}; give how many notebooks are to run at once, 1 or 2.")
+    outcomes = _until_ctrl_c(_run_all(paths, out, jobs))
+    text = _gallery(outcomes)
+    write_atomically(out / "index.html", lambda file: file.write(text.encode()))
+    return outcomes
+
+
+async def _run_all(paths, out, jobs):
     import nbformat
 
-    outcomes = []
-    for path in paths:
+    free = asyncio.Semaphore(jobs)
+    threads = {}
+    if jobs > 1:
+        machine.limit_threads(threads, count=max(1, machine.cores() // jobs))
+
+    async def run_one(path):
         notebook = nbformat.read(path, as_version=4)
-        started, memory, error = time.perf_counter(), None, ""
-        print(f"{path.stem:28} ", end="", flush=True)
-        try:
-            memory = execute(notebook, folder=path.parent)
-        except NotebookError as problem:
-            error = str(problem)
-        page = out / f"{path.stem}.html"
+        memory, error = None, ""
+        async with free:
+            if jobs == 1:
+                print(f"{path.stem:28} ", end="", flush=True)
+            started = time.perf_counter()
+            try:
+                memory = await _execute(notebook, folder=path.parent, env=threads)
+            except NotebookError as problem:
+                error = str(problem)
         outcome = Outcome(
             name=path.stem,
             title=title(notebook),
             seconds=time.perf_counter() - started,
             cells=sum(bool(cell.get("execution_count")) for cell in notebook.cells),
-            page=page,
+            page=out / f"{path.stem}.html",
             memory=memory,
             error=error,
         )
         text = to_html(notebook, path.parent)
-        write_atomically(page, lambda file, text=text: file.write(text.encode()))
-        print(f"{'failed' if error else 'ok':7} {outcome.seconds:6.1f} s", flush=True)
-        outcomes.append(outcome)
-    text = _gallery(outcomes)
-    write_atomically(out / "index.html", lambda file: file.write(text.encode()))
-    return outcomes
+        write_atomically(outcome.page, lambda file: file.write(text.encode()))
+        name = "" if jobs == 1 else f"{path.stem:28} "
+        print(f"{name}{'failed' if error else 'ok':7} {outcome.seconds:6.1f} s", flush=True)
+        return outcome
+
+    # With its exceptions returned it waits for all of them, also when it is cancelled.
+    done = await asyncio.gather(*map(run_one, paths), return_exceptions=True)
+    for outcome in done:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return done
+
+
+def _until_ctrl_c(work):
+    """What a coroutine returns; at Ctrl-C it is cancelled, which ends the kernels.
+
+    In a thread, because nbclient takes signals over where it can, and then waits for a kernel
+    that it has ended itself.
+    """
+    running = {}
+
+    async def cancellable():
+        running["loop"], running["task"] = asyncio.get_running_loop(), asyncio.current_task()
+        return await work
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(asyncio.run, cancellable())
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            running["loop"].call_soon_threadsafe(running["task"].cancel)
+            raise
 
 
 def save(path: Path) -> None:

@@ -1,13 +1,16 @@
 """`labkit run` and `labkit notebooks`: run, show, save; and what happens when a lab fails."""
 
+import signal
 import subprocess
 import sys
 
 import nbformat
+import psutil
 import pytest
 
 from labkit import machine, notebooks
 from labkit.errors import NotebookError
+from tests.unit.serve_process import until
 
 
 @pytest.fixture
@@ -27,20 +30,45 @@ def write(home):
 
 
 @pytest.mark.slow
-def test_run_ends_in_a_table_and_a_gallery_even_when_a_lab_fails(write, home):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_run_ends_in_a_table_and_a_gallery_even_when_a_lab_fails(write, home, jobs):
     write("01-good", "1 + 1")
     write("02-bad", "x = 1", "x / 0", "print('never')")
     before = (home / "notebooks" / "01-good.ipynb").read_bytes()
     done = subprocess.run(
-        [sys.executable, "-m", "labkit", "run"], cwd=home, capture_output=True, text=True
+        [sys.executable, "-m", "labkit", "run", "--jobs", jobs],
+        cwd=home,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
+    assert done.stdout.count("01-good") == done.stdout.count("02-bad") == 2
     assert "01-good" in done.stdout and "ZeroDivisionError" in done.stdout
     assert "cell 2 (x / 0)" in done.stdout
     gallery = (home / "build" / "gallery" / "index.html").read_text()
     assert 'href="01-good.html"' in gallery and "<strong>failed</strong>" in gallery
     assert "never" not in (home / "build" / "gallery" / "02-bad.html").read_text().split("print")[0]
     assert (home / "notebooks" / "01-good.ipynb").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_ctrl_c_ends_the_run_and_its_kernels(write, home):
+    for name in ("01-long", "02-long", "03-long"):
+        write(
+            name,
+            f"import os, pathlib; pathlib.Path('{name}').write_text(str(os.getpid()))\n"
+            "import time; time.sleep(600)",
+        )
+    command = [sys.executable, "-m", "labkit", "run", "--jobs", "2"]
+    run = psutil.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun = [home / "notebooks" / name for name in ("01-long", "02-long")]
+    until(lambda: all(path.exists() and path.read_text() for path in begun), 60)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (130, "")
+    assert not (home / "notebooks" / "03-long").exists()
+    assert not any(psutil.pid_exists(int(path.read_text())) for path in begun)
 
 
 def test_a_page_holds_its_pictures_and_asks_no_other_host_for_anything(write, home):
