@@ -25,6 +25,7 @@ from labkit.sweep import sweep
 _NAMES = {
     "load": "labkit.data",
     "fit": "labkit.training",
+    "fit_parallel": "labkit.training",
     "load_study": "labkit.sweep",
     "show_source": "labkit.source",
 }

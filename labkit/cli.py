@@ -29,6 +29,11 @@ stream_app = typer.Typer(
     "`labkit stream broker` starts a small one.",
 )
 app.add_typer(stream_app, name="stream")
+k8s_app = typer.Typer(
+    no_args_is_help=True,
+    help="JupyterLab on a cluster, by kubectl: start it, connect to it, end it; for one or many.",
+)
+app.add_typer(k8s_app, name="k8s")
 
 Names = Annotated[
     list[str] | None,
@@ -46,6 +51,23 @@ def lab(
     from labkit import server
 
     server.lab(folder, "notebooks/00-start-here.ipynb", port=port, browser=browser)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pod(
+    context: typer.Context,
+    work: Annotated[
+        Path | None, typer.Option(help="The learner's volume; else the folder work at home.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="The port.")] = 8888,
+):
+    """Run JupyterLab as the image does: with a token, for every address, the labs on a volume.
+
+    JUPYTER_TOKEN or JUPYTER_TOKEN_FILE holds the token. Other options go to JupyterLab.
+    """
+    from labkit.pod import pod
+
+    pod(work, port=port, arguments=tuple(context.args))
 
 
 @app.command()
@@ -172,13 +194,90 @@ StoreUrl = Annotated[
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="A model of the labs, such as mnist-cnn.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model of the labs, such as mnist-cnn; with --model the name of the data, such "
+            "as mnist."
+        ),
+    ],
     store_url: StoreUrl = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Train this network with several workers: cnn, cnn_bn, mlp, …"),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes, or pods.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the data.")] = 5,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Examples of a step, of all workers together.")
+    ] = 64,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where a worker's data is, a folder or a bucket: once for each worker, or once "
+            "with {index} for its number. Laid out as LABKIT_DATA is; for a NAME of your own a "
+            "folder for each class. Without it all share out the data that is here."
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, help="The side of pictures, in pixels.")
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: all classes count the same.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="A folder or a bucket to save to after each epoch, and go on from."),
+    ] = None,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Be one worker of a cluster, whose number is JOB_COMPLETION_INDEX; where they "
+            "listen: train-{index}.train:2222."
+        ),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(help="Seconds that all workers have to arrive: 120, with --hosts 300."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 42,
 ):
-    """Train one of the labs' models on the data that is here, and save it in the store."""
-    from labkit import zoo
+    """Train a model and save it in the store: one of the labs', or with --model and --workers.
 
-    print(f"Saved {zoo.train(name, url=store_url)!r}")
+    Several workers train one model, each on its own share of the data; with --hosts in the pods
+    of a cluster.
+    """
+    if model is None:
+        from labkit import zoo
+
+        print(f"Saved {zoo.train(name, url=store_url)!r}")
+        return
+    from labkit import store
+    from labkit.training import parallel
+
+    job = parallel.make_job(
+        name,
+        model,
+        workers=workers,
+        epochs=epochs,
+        batch_size=batch_size,
+        shares=share or (),
+        image_size=image_size,
+        class_weight=class_weight,
+        checkpoint=checkpoint,
+        deadline=deadline or (300.0 if hosts else 120.0),
+        seed=seed,
+    )
+
+    def save(trained):
+        data, metrics = trained.data, trained.tested
+        saved = store.save(trained.model, job.name, data=data, metrics=metrics, url=store_url)
+        print(f"Saved {saved!r}", flush=True)
+
+    if hosts:
+        parallel.train_in_cluster(job, hosts, finish=save)
+    else:
+        save(parallel.train_here(job))
 
 
 @app.command()
@@ -213,6 +312,11 @@ def serve(
     process.run(names, store=store_url, host=host, port=port)
 
 
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Answer Prometheus at /metrics on this port."),
+]
+MetricsHost = Annotated[str, typer.Option(help="The address that the metrics listen on.")]
 Tuned = Annotated[Path, typer.Argument(help="Python that defines build, data and space.")]
 StudyName = Annotated[str, typer.Option(help="The name of the study.")]
 Storage = Annotated[
@@ -251,10 +355,20 @@ def create(
 
 
 @sweep_app.command()
-def work(file: Tuned, study: StudyName = "study", storage: Storage = None):
+def work(
+    file: Tuned,
+    study: StudyName = "study",
+    storage: Storage = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+):
     """Train trials of a study until none is left. Start as many of these as you like."""
     from labkit.sweep import files
 
+    if metrics_port is not None:
+        from labkit.sweep import measures
+
+        _tell_prometheus(measures.registry(study, storage), metrics_port, metrics_host)
     print(files.work(file, study=study, storage=storage))
 
 
@@ -278,11 +392,6 @@ Idle = Annotated[
     typer.Option(min=0, help="End after so many seconds without a picture; else go on."),
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures in one go, at most.")]
-MetricsPort = Annotated[
-    int | None,
-    typer.Option(min=1, max=65535, help="Answer Prometheus at /metrics on this port."),
-]
-MetricsHost = Annotated[str, typer.Option(help="The address that the metrics listen on.")]
 
 
 @stream_app.command()
@@ -432,6 +541,111 @@ def watch_stream(
             print(answer, flush=True)
 
 
+Overlay = Annotated[
+    str, typer.Option(help="An overlay of k8s/overlays, or the folder of one of your own.")
+]
+Namespace = Annotated[
+    str | None, typer.Option(help="The namespace; else that of kubectl's context.")
+]
+Context = Annotated[
+    str | None, typer.Option(help="The context of kubectl's configuration; else its current one.")
+]
+LocalPort = Annotated[
+    int, typer.Option(min=1, max=65535, help="The port on this machine, or the first free one on.")
+]
+Patience = Annotated[float, typer.Option(min=1, help="Seconds in which the pod has to be ready.")]
+
+
+@k8s_app.command("up")
+def k8s_up(
+    overlay: Overlay = "laptop",
+    namespace: Namespace = None,
+    context: Context = None,
+    port: LocalPort = 8888,
+    patience: Patience = 300,
+    connect: Annotated[bool, typer.Option(help="Connect when it is ready.")] = True,
+):
+    """Start JupyterLab on a cluster, and print its address; Ctrl-C leaves it running."""
+    from labkit import k8s
+
+    cluster = k8s.connect(context=context, namespace=namespace)
+    k8s.up(cluster, k8s.overlay(overlay), patience=patience)
+    if connect:
+        _connected(cluster, port, patience)
+
+
+@k8s_app.command("url")
+def k8s_url(
+    namespace: Namespace = None,
+    context: Context = None,
+    port: LocalPort = 8888,
+    patience: Patience = 300,
+):
+    """Connect to JupyterLab on a cluster again, and print its address."""
+    from labkit import k8s
+
+    _connected(k8s.connect(context=context, namespace=namespace), port, patience)
+
+
+@k8s_app.command("down")
+def k8s_down(
+    overlay: Overlay = "laptop",
+    namespace: Namespace = None,
+    context: Context = None,
+    delete_work: Annotated[
+        bool, typer.Option("--delete-work", help="Delete the learner's volume, too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+):
+    """Delete what `up` made. The learner's volume stays, unless you say so."""
+    from labkit import k8s
+
+    cluster, folder = k8s.connect(context=context, namespace=namespace), k8s.overlay(overlay)
+    if delete_work and not yes:
+        typer.confirm("Delete the volume with all that the learner did, for good?", abort=True)
+    k8s.down(cluster, folder, delete_work=delete_work)
+
+
+@k8s_app.command("classroom")
+def k8s_classroom(
+    learners: Annotated[Path, typer.Argument(help="A list of names, one a line.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("classroom"),
+    overlay: Overlay = "classroom",
+    host: Annotated[
+        str | None, typer.Option(help="The address of an Ingress, such as labs.example.org.")
+    ] = None,
+):
+    """Write a folder that kubectl applies: a JupyterLab for each name, with a token of its own."""
+    from labkit import k8s
+
+    places = k8s.classroom(learners, out, base=k8s.overlay(overlay), host=host)
+    new = sum(place.new for place in places)
+    print(
+        f"{len(places)} learners, {new} of them new. Start them: kubectl apply -k {out}\n"
+        f"Their addresses, with the tokens: {out / 'addresses.txt'}"
+    )
+
+
+def _connected(cluster, port, patience):
+    """Forward until Ctrl-C or SIGTERM, which end kubectl's connection and leave the pod."""
+    import signal
+
+    from labkit import k8s
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        k8s.forward(cluster, port=port, patience=patience)
+    except KeyboardInterrupt:
+        print(
+            "\nThe connection has ended; JupyterLab goes on.\n"
+            f"Connect again: {cluster.shown('labkit k8s url')}\n"
+            f"End it:        {cluster.shown('labkit k8s down')}",
+            flush=True,
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextlib.contextmanager
 def _consuming(port, host):
     """What a consumer that runs as a process takes: signals that end it, metrics, log lines."""
@@ -441,9 +655,22 @@ def _consuming(port, host):
     logs.as_json("labkit.stream")
     told = measures.Measures()
     if port is not None:
-        told.listen(port, host)
+        _tell_prometheus(told.registry, port, host)
     with loop.stopped_by_signals() as stop:
         yield {"stop": stop, "measures": told}
+
+
+def _tell_prometheus(registry, port, host):
+    """Answer at http://host:port/metrics from a thread."""
+    from prometheus_client import start_http_server
+
+    try:
+        start_http_server(port, host, registry=registry)
+    except OSError as error:
+        raise LabError(
+            f"The metrics cannot listen on {host}, port {port} ({error.strerror}). Choose "
+            "another: --metrics-port."
+        ) from error
 
 
 def _kafka(bootstrap):

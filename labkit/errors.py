@@ -46,5 +46,9 @@ class StreamError(LabError):
     """Kafka cannot be reached, or what is to be sent or read cannot be."""
 
 
+class ClusterError(LabError):
+    """The cluster cannot be reached, or JupyterLab cannot run there."""
+
+
 class NotebookError(LabError):
     """A notebook cannot be run, cleaned or checked."""

@@ -476,14 +476,14 @@ class _Saver:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def save(self, model, metrics, seconds):
+    def save(self, model, metrics, seconds, **more):
         import h5py
 
         # One file, moved into place whole: a kill leaves the last epoch's or this one's.
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}{_ENDING}")
         try:
             model.save_weights(temporary)
-            state = {"run": asdict(self.run), "metrics": metrics, "seconds": seconds}
+            state = {"run": asdict(self.run), "metrics": metrics, "seconds": seconds, **more}
             with h5py.File(temporary, "a") as file:
                 file.attrs["labkit"] = json.dumps(state)
             os.replace(temporary, self.path)
