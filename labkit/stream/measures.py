@@ -1,15 +1,6 @@
 """What Prometheus is told of a stream; https://prometheus.io/docs/practices/naming/."""
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    start_http_server,
-)
-
-from labkit.errors import StreamError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300]
 
@@ -49,17 +40,3 @@ class Measures:
             buckets=_SECONDS,
             registry=registry,
         )
-
-    def listen(self, port: int, host: str = "127.0.0.1") -> None:
-        """Answer at ``http://host:port/metrics`` from a thread.
-
-        Raises:
-            StreamError: the port is taken.
-        """
-        try:
-            start_http_server(port, host, registry=self.registry)
-        except OSError as error:
-            raise StreamError(
-                f"The metrics cannot listen on {host}, port {port} ({error.strerror}). Choose "
-                "another: --metrics-port."
-            ) from error
