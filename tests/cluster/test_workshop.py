@@ -1,0 +1,84 @@
+"""The workshop's image on the node: what a learner and an engineer do with it, pods and all."""
+
+import copy
+
+import pytest
+
+from tests.k8s.rendering import K8S, composed
+
+TOKEN = "a-secret-of-the-tests"
+POD = "jupyterlab-0"
+
+
+@pytest.fixture
+def lab(workshop, space):
+    """The laptop overlay, with JupyterLab's token in its Secret."""
+    secret = ("create", "secret", "generic", "jupyterlab", f"--from-literal=token={TOKEN}")
+    space.kubectl(*secret, check=True)
+    space.kubectl("apply", "-k", K8S / "overlays" / "laptop", check=True)
+    space.wait(f"pod/{POD}", "Ready")
+    return space
+
+
+def test_a_learner_keeps_a_file_when_the_pod_is_killed(lab):
+    assert lab.status("jupyterlab", "/api/contents") == "403"
+    assert lab.status("jupyterlab", f"/api/contents?token={TOKEN}") == "200"
+    assert TOKEN not in lab.kubectl("logs", POD, check=True).stdout
+
+    notebook = "ai101/notebooks/02-mnist-first-network.ipynb"
+    ran = lab.execute(POD, "env", "LABKIT_DATA=sample", "labkit", "run", notebook, timeout=900)
+    assert not ran.returncode, ran.stdout + ran.stderr
+    lab.execute(POD, "sh", "-c", "echo mine > /home/learner/work/mine.txt", check=True)
+
+    before = lab.uid(f"pod/{POD}")
+    lab.kubectl("delete", "pod", POD, "--grace-period=0", "--force", check=True)
+    lab.node.wait("another pod", lambda: lab.uid(f"pod/{POD}") not in ("", before))
+    lab.wait(f"pod/{POD}", "Ready")
+    kept = lab.execute(POD, "cat", "/home/learner/work/mine.txt", check=True)
+    assert kept.stdout == "mine\n"
+
+
+def test_a_sweep_finishes(workshop, space):
+    password = ("--from-literal=password=a-secret-of-the-tests",)
+    space.kubectl("create", "secret", "generic", "sweep-database", *password, check=True)
+    things = _without_jupyterlab(composed("sweep", "fsgroup"))
+    workers = _named(things, "Job", "sweep")["spec"]
+    workers["parallelism"] = workers["completions"] = 2
+    _named(things, "ConfigMap", "sweep")["data"].update(TRIALS="3", EPOCHS="1")
+    space.create(*things, _settings())
+    space.wait("job/sweep-create", "Complete", 600)
+    space.wait("job/sweep", "Complete", 900)
+    count = "SELECT count(*) FROM trials WHERE state = 'COMPLETE'"
+    ask = ("psql", "-h", "/run/postgresql", "-U", "sweep", "-qAtc", count)
+    assert space.execute("sweep-database-0", *ask, check=True).stdout == "3\n"
+
+
+def test_two_workers_train_one_model(workshop, space):
+    things = _without_jupyterlab(composed("train", "store/volume", "fsgroup"))
+    _named(things, "ConfigMap", "ai101")["data"].update(LABKIT_DATA="sample")
+    space.create(*things)
+    space.wait("job/train", "Complete", 900)
+    found = [path.name for path in workshop.volumes.glob("*/mnist-cnn/*.json")]
+    assert found == ["000001.json"]
+
+
+def _without_jupyterlab(things):
+    """The objects, with pods that ask for less: a machine of two processors has room for all."""
+    kept = [copy.deepcopy(thing) for thing in things if thing["metadata"]["name"] != "jupyterlab"]
+    for thing in kept:
+        template = thing.get("spec", {}).get("template", {}).get("spec", {})
+        for container in (*template.get("initContainers", ()), *template.get("containers", ())):
+            container["resources"]["requests"]["cpu"] = "50m"
+    return kept
+
+
+def _named(things, kind, name):
+    return next(
+        thing for thing in things if (thing["kind"], thing["metadata"]["name"]) == (kind, name)
+    )
+
+
+def _settings():
+    """What pods read of their settings, where no component brings it."""
+    about = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ai101"}}
+    return {**about, "data": {"LABKIT_DATA": "sample"}}
