@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,10 @@ from labkit.errors import LabError
 
 MEMORY_NEEDED = 1.5e9
 DISK_NEEDED = 1e9
+STARTS = "labkit-starts"
+"""A file in a pod's /tmp with a line for each start; /tmp stays when a container starts again."""
+_ALSO = {"tensorflow": "tensorflow-cpu"}
+"""Packages that are published a second time under another name, with the same modules."""
 
 # importlib.metadata takes longer to import than the rest of labkit, so the functions that
 # need it import it themselves.
@@ -237,6 +242,10 @@ def check_machine(root: str | Path = "/") -> Iterator[Finding]:
             )
         else:
             yield Finding("ok", "memory", text)
+    fewer = (
+        "Keep one notebook running at a time, or load fewer examples: "
+        'labkit.load("mnist", limit=10000).'
+    )
     kills = machine.memory_kills(root)
     if kills:
         yield Finding(
@@ -244,8 +253,17 @@ def check_machine(root: str | Path = "/") -> Iterator[Finding]:
             "stopped",
             f"exit code 137: the kernel was stopped because memory ran out "
             f"({_count(kills, 'time')} since this container started).",
-            "Keep one notebook running at a time, or load fewer examples: "
-            'labkit.load("mnist", limit=10000).',
+            fewer,
+        )
+    restarts = _starts() - 1
+    if restarts > 0:
+        yield Finding(
+            "note",
+            "restarted",
+            f"This pod's container was started again ({_count(restarts, 'time')}), most often "
+            "because memory ran out and Kubernetes stopped all of it: exit code 137. What was "
+            "saved is there.",
+            f"{fewer} `kubectl describe pod` gives the reason.",
         )
 
 
@@ -344,10 +362,19 @@ def _needed() -> list:
 def _installed(name: str) -> str | None:
     from importlib import metadata
 
+    for known_as in filter(None, (name, _ALSO.get(name))):
+        try:
+            return metadata.version(known_as)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _starts() -> int:
     try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+        return len(Path(tempfile.gettempdir(), STARTS).read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
 
 
 def _count(n: int, noun: str) -> str:

@@ -102,6 +102,11 @@ class Settings:
         "",
         "a file of librdkafka's settings, for all else: the variables above come before it",
     )
+    base_url: str = _variable(
+        "LABKIT_BASE_URL",
+        "/",
+        "the path under which JupyterLab answers in a pod, such as /user/ada/",
+    )
     headless: bool = _variable(
         "LABKIT_HEADLESS", "0", "1 prints plain lines where a live notebook shows a bar"
     )

@@ -54,7 +54,9 @@ def run(
         problems = " ".join(entry.problem for entry in shelf.entries.values())
         raise ServeError(f"None of the models can be served. {problems}")
     served = ", ".join(f"{e.name}/{e.current.version.number}" for e in ready)
-    print(f"Serving {served} at {_address(sock, token)} (Ctrl-C stops it)", flush=True)
+    # Who has set a token knows it, and a log is for many eyes.
+    shown = None if settings.read().token else token
+    print(f"Serving {served} at {_address(sock, shown)} (Ctrl-C stops it)", flush=True)
     server.run(sockets=[sock])
 
 

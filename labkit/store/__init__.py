@@ -32,7 +32,10 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _FOLDER = re.compile(r"files/[0-9]+-[0-9a-f]{32}")
 _FORMAT = 1
 _DAY = 24 * 3600
-_PACKAGES = ("labkit", "keras", "tensorflow", "scikit-learn", "onnx", "numpy")
+_PACKAGES = (
+    *("labkit", "keras", "tensorflow", "tensorflow-cpu"),
+    *("scikit-learn", "onnx", "numpy"),
+)
 
 
 @dataclass(frozen=True)
