@@ -5,6 +5,8 @@ READY := .venv/.ready
 JOBS ?= 1
 # Trust what the system trusts, as pip does: a company's own certificate authority, say.
 export UV_SYSTEM_CERTS ?= 1
+IMAGE_LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+  --no-header --python-version 3.11 --constraint requirements.lock
 # Folders of their own: what someone tuned or saved by hand does not belong in a lab's outputs.
 HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES=$(CURDIR)/build/studies \
   LABKIT_STORE=$(CURDIR)/build/models
@@ -13,7 +15,7 @@ SAMPLE := LABKIT_DATA=sample $(HEADLESS)
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-upkeep test-browser test-services test-real notebooks pictures bench lock clean
+.PHONY: help setup lab run test test-upkeep test-browser test-services test-image test-cluster test-real notebooks pictures bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,12 +40,13 @@ lab: $(READY) ## open JupyterLab on notebooks/00-start-here.ipynb
 run: $(READY) ## run every lab headless, JOBS=1 at a time; ends in a table and build/gallery/index.html
 	@$(BIN)/labkit run --jobs $(JOBS)
 
-test: $(READY) ## unit tests, then every lab against its committed outputs and solutions
+test: $(READY) ## unit tests, the manifests, then every lab against its committed outputs and solutions
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.k8s.rendering
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal \
-	  -m "not slow" tests/notebooks tests/unit
+	  -m "not slow" tests/notebooks tests/unit tests/k8s
 	@$(BIN)/python -m tests.notebooks.judged build/judged
 	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(ONE_THREAD) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
@@ -62,6 +65,13 @@ test-services: $(READY) ## kills, outages, load, other clients, slow tests; need
 	  tests/unit tests/notebooks
 	@$(SAMPLE) $(BIN)/python -m pytest tests/services
 
+test-image: $(READY) ## the image, built and run as a strict cluster does; root on Linux, buildah, debootstrap, runc, curl
+	@$(BIN)/python -m pytest -p no:cacheprovider tests/image
+
+test-cluster: $(READY) ## Kubernetes of one node: manifests, JupyterLab, sweep, training; needs root, Go, containerd and test-image
+	@$(BIN)/python -m tests.k8s.rendering
+	@$(SAMPLE) $(BIN)/python -m pytest tests/cluster
+
 test-real: $(READY) ## accuracies on the real data; needs LABKIT_DATA
 	@LABKIT_HEADLESS=1 $(BIN)/python -m pytest tests/real
 
@@ -71,7 +81,7 @@ notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 pictures: $(READY) ## draw Pictures/ anew
 	@$(BIN)/python Pictures/make_pictures.py
 
-bench: $(READY) ## measure recipes, pipelines, sweeps, servers and streams on the real data: both sides, the ratio
+bench: $(READY) ## measure recipes, pipelines, sweeps, servers, streams and workers on the real data: both sides, the ratio
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/recipes.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/pipeline.py
@@ -79,10 +89,17 @@ bench: $(READY) ## measure recipes, pipelines, sweeps, servers and streams on th
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/sweeps.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/serving.py
 	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/streaming.py
+	@LABKIT_HEADLESS=1 $(BIN)/python benchmarks/scaling.py
 
-lock: $(READY) ## bring requirements.lock up to date with pyproject.toml
+lock: $(READY) ## bring requirements.lock, and the image's, up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
 	  --python-version 3.11 --extra dev --output-file requirements.lock pyproject.toml
+	@printf 'cyclonedx-bom\nhatchling\nuv\n' | \
+	  $(IMAGE_LOCK) --output-file docker/jupyterlab/locks/tools.lock - >/dev/null
+	@sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1 ; platform_machine == "x86_64"/p' \
+	  requirements.lock | $(IMAGE_LOCK) --no-deps --output-file docker/jupyterlab/locks/cpu.lock - >/dev/null
+	@$(IMAGE_LOCK) --extra gpu pyproject.toml | \
+	  awk '/^[^ ]/ {ours = /^nvidia/} ours' > docker/jupyterlab/locks/gpu.lock
 
 clean: ## delete the environment and everything that was built
 	rm -rf .venv build dist .pytest_cache .ruff_cache *.egg-info

@@ -593,16 +593,16 @@ def k8s_down(
     namespace: Namespace = None,
     context: Context = None,
     delete_work: Annotated[
-        bool, typer.Option("--delete-work", help="Delete the learner's volume, too.")
+        bool, typer.Option("--delete-work", help="Delete the volumes, too: work, models, data.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ):
-    """Delete what `up` made. The learner's volume stays, unless you say so."""
+    """Delete what `up` made. Volumes stay, unless you say so; those of a class stay anyway."""
     from labkit import k8s
 
     cluster, folder = k8s.connect(context=context, namespace=namespace), k8s.overlay(overlay)
     if delete_work and not yes:
-        typer.confirm("Delete the volume with all that the learner did, for good?", abort=True)
+        typer.confirm("Delete the volumes with all that the learner did, for good?", abort=True)
     k8s.down(cluster, folder, delete_work=delete_work)
 
 

@@ -41,6 +41,9 @@ def load(name: str, *, limit: int | None = None, image_size: int | None = None) 
         *.h5                        pretrained weights under the names that Keras gives them
         SHA256SUMS                  what it lists must agree; a mirror must have it
 
+    Each part may also lie in a folder of its name with a SHA256SUMS of its own, such as
+    ``mnist/mnist.npz``: then a data set can have a volume for itself.
+
     ``labkit data mirror DIR`` makes such a folder, and ``labkit data mirror
     s3://bucket/prefix`` makes it in a bucket. From an address labkit takes what
     SHA256SUMS lists, keeps a copy, and looks each time whether the list has changed:

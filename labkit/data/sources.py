@@ -72,7 +72,7 @@ def find(entry: Entry, *, limit: int | None = None) -> Found:
         except (HostSilent, LookupError) as error:
             reasons.append(str(error))
     elif now.data:
-        folder = named_folder(now.data)
+        folder = _folder_of(entry, named_folder(now.data))
         try:
             return _read_folder_source(folder, entry, limit, "folder", str(folder))
         except LookupError as error:
@@ -220,8 +220,10 @@ def _availability(entry, now):
 
     if now.data == "sample":
         return report("sample", "shipped with labkit")
-    folder = _mirror_folder(now.data) if is_address(now.data) else named_folder(now.data)
-    kind = "mirror" if is_address(now.data) else "folder"
+    if is_address(now.data):
+        kind, folder = "mirror", _mirror_folder(now.data)
+    else:
+        kind, folder = "folder", _folder_of(entry, named_folder(now.data))
     path = folder / entry.path
     if now.data and path.exists():
         try:
@@ -249,6 +251,12 @@ def named_folder(data: str) -> Path:
             "address of a mirror (https://… or s3://bucket/prefix), or to 'sample'; or unset it."
         )
     return folder
+
+
+def _folder_of(entry, folder):
+    """Where a data set lies: a volume that holds it alone is mounted under its name."""
+    own = folder / entry.name
+    return own if (own / entry.path).exists() else folder
 
 
 def _read_folder_source(folder, entry, limit, kind, where):
