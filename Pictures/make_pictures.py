@@ -2517,6 +2517,237 @@ def transaction():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab 12
+
+
+def drum(ax, x, y, w, h, colour, *, fill=0.12):
+    """A volume: the round drum that stands for what keeps data."""
+    turn = np.linspace(0, np.pi, 40)
+    rim = [(x + w / 2 + w / 2 * np.cos(t), y + 18 * np.sin(t)) for t in turn]
+    foot = [(a, b + h) for a, b in rim]
+    top = [(x + w / 2 + w / 2 * np.cos(t), y - 18 * np.sin(t)) for t in turn]
+    shape = {"facecolor": mix(colour, fill), "edgecolor": colour, "lw": 4 * 72 / DPI}
+    ax.add_artist(Polygon([*top, *foot[::-1]], joinstyle="round", zorder=1, **shape))
+    line(ax, rim, colour, 4)
+
+
+def pod(ax, x, y, w, h, name, what, colour=VERMILLION):
+    """A pod: a box with a name in the first line and what it does in the second."""
+    box(ax, x, y, w, h, colour, fill=0.07, width=4)
+    write(ax, x + w / 2, y + h / 2 - 20, name, BODY, colour, bold=True, mono=True)
+    write(ax, x + w / 2, y + h / 2 + 20, what, SMALL, GREY)
+
+
+@picture(
+    "lab12-scale-out.png",
+    labs="12",
+    alt="Three machines for one command. A laptop trains with two processes. A pod in a cluster "
+    "trains with one, and has a volume. Then three pods train one model: each has the data of its "
+    "own volume, all exchange gradients in every step, and pod 0 saves checkpoints to a store.",
+)
+def scale_out():
+    ax = page(
+        960,
+        "From a laptop to a pod to many pods",
+        "What runs is the same. What changes is how many, and where they meet.",
+    )
+    for x, wide, head, colour in (
+        (60, 380, "your laptop", BLUE),
+        (480, 320, "one pod", VERMILLION),
+        (840, 700, "many pods", VERMILLION),
+    ):
+        write(ax, x + wide / 2, 190, head, HEAD, colour, bold=True)
+        box(ax, x, 224, wide, 560, GREY, fill=0.03, width=3)
+    for k in range(2):
+        pod(ax, 90, 250 + 190 * k, 320, 100, f"worker {k}", "a process", BLUE)
+    arrow(ax, (250, 360), (250, 430), PURPLE, 4, both=True)
+    drum(ax, 150, 640, 200, 80, BLUE)
+    write(ax, 250, 692, "your disk", SMALL)
+    for k in range(2):
+        arrow(ax, (220 + 60 * k, 614), (220 + 60 * k, 550), BLUE, 5)
+
+    pod(ax, 520, 330, 240, 150, "train", "a container")
+    drum(ax, 540, 640, 200, 80, BLUE)
+    write(ax, 640, 692, "a volume", SMALL)
+    arrow(ax, (640, 618), (640, 490), BLUE, 5)
+
+    names = [864 + 246 * k for k in range(3)]
+    for k, x in enumerate(names):
+        pod(ax, x, 400, 160, 120, f"train-{k}", f"worker {k}")
+        drum(ax, x, 640, 160, 80, BLUE)
+        write(ax, x + 80, 692, f"volume {k}", SMALL)
+        arrow(ax, (x + 80, 614), (x + 80, 528), BLUE, 5)
+    for x, word in zip(names[:2], ("gradients", "gradients"), strict=True):
+        arrow(ax, (x + 166, 460), (x + 240, 460), PURPLE, 4, both=True)
+        write(ax, x + 203, 572, word, SMALL, PURPLE, bold=True)
+    drum(ax, 1310, 276, 200, 56, GREEN)
+    write(ax, 1410, 314, "the store", SMALL)
+    arrow(ax, (944, 392), (1302, 300), GREEN, 5, bend=-0.2)
+    write(ax, 1180, 256, "checkpoints", SMALL, GREY)
+    band(ax, 826, 84)
+    write(ax, 800, 868, "labkit train fashion_mnist --model cnn --workers …", HEAD, mono=True)
+    return ax.figure
+
+
+@picture(
+    "lab12-pod.png",
+    labs="12",
+    alt="A Job called train makes two pods, train-0 and train-1, from one template. Each pod holds "
+    "a container made from the image ai101, the number of its index, and a volume in the folder "
+    "/shares. A Service called train gives each a name: train-0.train and train-1.train.",
+)
+def pods():
+    ax = page(
+        940,
+        "Pod, volume, Job and Service",
+        "You write down what there should be. The cluster makes it so, and makes it so again.",
+    )
+    box(ax, 60, 230, 330, 500, GREEN, fill=0.05, width=4)
+    write(ax, 225, 276, "Job", HEAD, GREEN, bold=True)
+    for k, (text, mono) in enumerate(
+        [
+            ("name: train", True),
+            ("completions: 2", True),
+            ("Indexed", True),
+            ("it wants two pods to come", False),
+            ("to a good end, and starts", False),
+            ("again what has failed", False),
+        ]
+    ):
+        write(ax, 225, 340 + 48 * k + 26 * (k > 2), text, SMALL, INK if mono else GREY, mono=mono)
+    arrow(ax, (398, 360), (492, 340), GREEN, 6)
+    arrow(ax, (398, 560), (492, 600), GREEN, 6)
+    write(ax, 445, 300, "makes", SMALL, GREY)
+    for k in range(2):
+        y = 216 + 280 * k
+        box(ax, 500, y, 560, 250, VERMILLION, fill=0.05, width=5)
+        write(ax, 526, y + 36, f"Pod train-{k}", BODY, VERMILLION, bold=True, ha="left")
+        box(ax, 526, y + 64, 300, 160, VERMILLION, fill=0.16, width=3)
+        write(ax, 676, y + 92, "container", SMALL, GREY)
+        write(ax, 676, y + 128, "ai101:0.1.0", BODY, bold=True, mono=True)
+        write(ax, 676, y + 164, "labkit train …", SMALL, mono=True)
+        write(ax, 676, y + 200, f"index {k}", SMALL, VERMILLION, bold=True)
+        drum(ax, 886, y + 100, 150, 90, BLUE)
+        write(ax, 961, y + 150, f"volume {k}", SMALL)
+        write(ax, 961, y + 60, f"/shares/{k}", SMALL, mono=True)
+        line(ax, [(830, y + 150), (882, y + 150)], BLUE, 5)
+        arrow(ax, (1212, 384 + 170 * k), (1070, y + 125), PURPLE, 5)
+    box(ax, 1220, 230, 320, 500, PURPLE, fill=0.05, width=4)
+    write(ax, 1380, 276, "Service", HEAD, PURPLE, bold=True)
+    write(ax, 1380, 326, "name: train", SMALL, mono=True)
+    for k in range(2):
+        y = 352 + 170 * k
+        write(ax, 1380, y + 32, f"train-{k}.train:2222", SMALL, mono=True, bold=True)
+        write(ax, 1380, y + 74, f"leads to pod {k}", SMALL, GREY)
+    write(ax, 1380, 652, "names that stay when", SMALL, GREY)
+    write(ax, 1380, 688, "a pod is made anew", SMALL, GREY)
+    band(ax, 806, 72)
+    note = "A pod comes and goes. The volume keeps its data, the Service keeps its names."
+    write(ax, 800, 842, note, BODY)
+    return ax.figure
+
+
+# What two workers find for two weights, and the step that both of them take.
+PART_GRADIENTS = np.array([[0.8, -0.2], [0.4, 0.6]])
+BOTH_WEIGHTS = np.array([1.0, 0.5])
+
+
+def shared_step() -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the gradients of both workers, and the weights after one step against it."""
+    mean = PART_GRADIENTS.mean(axis=0)
+    return mean, BOTH_WEIGHTS - LEARNING_RATE * mean
+
+
+@picture(
+    "lab12-step.png",
+    labs="12",
+    alt="One step of two workers. Both have the same two weights, 1.00 and 0.50. Each looks at its "
+    "half of the batch and finds a gradient of its own. All-reduce gives both the mean, 0.60 and "
+    "0.20. Both take the same step, to 0.94 and 0.48, and are the same again.",
+)
+def data_parallel_step():
+    ax = page(
+        900,
+        "One step of two workers",
+        "Different pictures, one gradient in the end, and therefore the same weights.",
+    )
+    mean, after = shared_step()
+
+    def numbers(x, y, values, colour, gid):
+        for k, value in enumerate(values):
+            box(ax, x, y + 62 * k, 130, 54, colour, fill=0.1, width=3, radius=10)
+            text = number(value)
+            write(ax, x + 65, y + 27 + 62 * k, text, BODY, bold=True, mono=True, gid=f"{gid} {k}")
+
+    heads = ("its half of the batch", "weights", "its gradient", "the mean", "new weights")
+    columns = (195, 475, 735, 1075, 1415)
+    for head, x in zip(heads, columns, strict=True):
+        write(ax, x, 190, head, SMALL, GREY, bold=True)
+    names = (("T-shirt/top", "Dress", "Coat"), ("Sandal", "Sneaker", "Bag"))
+    for k in range(2):
+        y = 250 + 290 * k
+        box(ax, 60, y, 780, 200, BLUE if k == 0 else GREEN, fill=0.03, width=3)
+        write(ax, 80, y + 30, f"worker {k}", SMALL, BLUE if k == 0 else GREEN, bold=True, ha="left")
+        for i, name in enumerate(names[k]):
+            show(ax, 84 + 98 * i, y + 66, 86, clothes()[name][3])
+        numbers(410, y + 52, BOTH_WEIGHTS, VERMILLION, f"before {k}")
+        numbers(670, y + 52, PART_GRADIENTS[k], PURPLE, f"gradient {k}")
+        arrow(ax, (382, y + 110), (404, y + 110), BLUE, 4)
+        arrow(ax, (546, y + 110), (662, y + 110), PURPLE, 5)
+        arrow(ax, (846, y + 110), (1000, 420 + 90 * k), PURPLE, 5)
+        numbers(1350, y + 52, after, VERMILLION, f"after {k}")
+        arrow(ax, (1148, 420 + 90 * k), (1342, y + 110), VERMILLION, 5)
+    numbers(1010, 410, mean, PURPLE, "mean")
+    write(ax, 1075, 376, "all-reduce", BODY, PURPLE, bold=True)
+    write(ax, 1248, 466, f"− {LEARNING_RATE} × mean", SMALL, GREY)
+    line(ax, [(1415, 440), (1415, 560)], LINE, 5, dashed=True)
+    write(ax, 1460, 500, "equal", SMALL, GREY, ha="left")
+    band(ax, 796, 60)
+    note = "No picture leaves its worker. What travels is a number for each weight, in every step."
+    write(ax, 800, 826, note, BODY)
+    return ax.figure
+
+
+@picture(
+    "lab12-two-volumes.png",
+    labs="12",
+    alt="Volume A holds T-shirts, trousers, pullovers, dresses and coats, volume B sandals, "
+    "shirts, sneakers, bags and ankle boots. A model trained on A alone can name five classes at "
+    "most, one trained on B alone the other five. One model trained by a worker on each of them "
+    "together can name all ten.",
+)
+def two_volumes():
+    ax = page(
+        880,
+        "Different data on two volumes",
+        "Each volume has five of the ten classes. No picture moves from one to the other.",
+    )
+    names = list(clothes())
+    for k, (volume, colour) in enumerate((("A", BLUE), ("B", GREEN))):
+        x = 60 + 760 * k
+        drum(ax, x, 236, 720, 210, colour, fill=0.06)
+        write(ax, x + 360, 196, f"volume {volume}", HEAD, colour, bold=True)
+        for i, name in enumerate(names[5 * k : 5 * k + 5]):
+            left = x + 26 + 136 * i
+            show(ax, left, 280, 124, clothes()[name][3])
+            write(ax, left + 62, 428, name.replace("T-shirt/top", "T-shirt"), SMALL)
+        alone = x + 60 if k == 0 else x + 460
+        box(ax, alone, 590, 200, 130, colour, fill=0.06, width=4)
+        write(ax, alone + 100, 632, f"{volume} alone", BODY, colour, bold=True)
+        write(ax, alone + 100, 676, "5 of 10 classes", SMALL, GREY)
+        arrow(ax, (alone + 100, 476), (alone + 100, 582), colour, 5)
+        arrow(ax, (580 if k == 0 else 1020, 476), (720 if k == 0 else 880, 582), colour, 6)
+    box(ax, 620, 590, 360, 130, VERMILLION, fill=0.1, width=5)
+    write(ax, 800, 632, "one model, two workers", BODY, VERMILLION, bold=True)
+    write(ax, 800, 676, "10 of 10 classes", SMALL, GREY)
+    write(ax, 800, 512, "gradients", SMALL, PURPLE, bold=True)
+    arrow(ax, (705, 542), (895, 542), PURPLE, 4, both=True)
+    band(ax, 778, 60)
+    note = "Every step mixes what both workers have found, so the model learns from both volumes."
+    write(ax, 800, 808, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 

@@ -42,7 +42,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5, help="the medians count")
-    parser.add_argument("--batch-size", type=int, default=64, help="of each worker")
+    parser.add_argument("--batch-size", type=int, default=128, help="of each worker")
     options = parser.parse_args()
     os.environ["LABKIT_HEADLESS"] = "1"
     data = labkit.load("cifar10", limit=EXAMPLES)

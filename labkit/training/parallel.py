@@ -77,7 +77,8 @@ def fit_parallel(
 
     Each worker has the whole model and a share of the data. A step takes examples from all
     shares, from each in proportion to its size, and the workers add up their gradients: the
-    result is that of one process on all the data, to about 1e-4 for a model without dropout.
+    result is that of one process on all the data, but for dropout, and for rounding, which Adam
+    may enlarge where a gradient is nearly 0: to about 1e-4.
     Batch normalisation looks at the whole step, too. The model trains as it is compiled.
 
     ``labkit train NAME --model cnn --workers N`` does the same from a shell, and in the pods of

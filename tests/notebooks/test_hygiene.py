@@ -34,7 +34,7 @@ def compared_in_vain(notebook):
 
 
 def test_there_are_labs():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(12)]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(13)]
 
 
 @every_notebook

@@ -13,4 +13,5 @@ from labkit.check.exercises import (  # noqa: F401
     lab09,
     lab10,
     lab11,
+    lab12,
 )
