@@ -20,12 +20,15 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+import requests
 import sqlalchemy
 
 import labkit
+from labkit.machine import THREAD_VARIABLES
 from labkit.sweep import job as jobs
 from labkit.sweep import slots
 from labkit.sweep.storage import connect, patiently, place
+from tests.services.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 TUNE = ROOT / "tests/services/tune.py"
@@ -294,6 +297,46 @@ def test_pods_finish_exactly_what_was_created(postgresql, tmp_path):
         [*call, "show", "--study", "s"], env=environment, cwd=ROOT, capture_output=True, text=True
     )
     assert "Of 12 trials" in shown.stdout and "labkit@" not in shown.stdout
+
+
+def test_eight_pods_and_a_database_that_is_started_again(postgresql):
+    """What `components/sweep` runs, with one worker that Prometheus asks."""
+    postgresql.create("eight")
+    url, port = postgresql.url.replace("/studies", "/eight"), free_port()
+    call = [sys.executable, "-m", "labkit", "sweep"]
+    environment = {**os.environ, "LABKIT_HEADLESS": "1", "LABKIT_STORAGE": url, "SLOW": "1"}
+    environment |= dict.fromkeys(THREAD_VARIABLES, "1")
+    create = [*call, "create", str(TUNE), "--trials", "24", "--epochs", "1", "--study", "s"]
+    subprocess.run(create, check=True, env=environment, cwd=ROOT)
+    work = [*call, "work", str(TUNE), "--study", "s"]
+    pods = []
+    for told in ([f"--metrics-port={port}"], *([] for _ in range(7))):
+        pods.append(
+            subprocess.Popen(
+                [*work, *told],
+                env=environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    try:
+        until(lambda: len(running(url)()) >= 4 and done(url)())
+        before = done(url)()
+        postgresql.kill()
+        time.sleep(3)
+        assert [pod.poll() for pod in pods] == [None] * 8
+        postgresql.start()
+        until(lambda: len(done(url)()) > len(before) + 2)
+        metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+        assert 'labkit_sweep_trials_asked{study="s"} 24.0' in metrics
+        outs = [pod.communicate(timeout=300)[0] for pod in pods]
+    finally:
+        for pod in pods:
+            pod.kill()
+    assert [pod.returncode for pod in pods] == [0] * 8, outs
+    check(url, before, trials=24)
 
 
 def silence(storage):
