@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit import backend, training
+from labkit import backend
 from labkit import space as spaces
 from labkit.data.download import write_atomically
-from labkit.errors import SweepError
+from labkit.errors import SweepError, TrainingError
 from labkit.settings import shown
 from labkit.sweep import slots
 from labkit.sweep.job import METRIC, Job, train
@@ -207,4 +207,4 @@ def reason(error: BaseException) -> str:
         return "Out of memory: the model or its batches are too large for this machine."
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else ""
-    return text if isinstance(error, training.TrainingError) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, TrainingError) else f"{type(error).__name__}: {text}"
