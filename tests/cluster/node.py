@@ -115,12 +115,12 @@ class Node:
 
     def run(self, program, *arguments, input=None, timeout=120):
         """Runs a program in the node. Returns what subprocess.run does, in text."""
-        command = self._inside(program, *arguments)
+        command = self.inside(program, *arguments)
         return subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout)
 
     def kubectl(self, *arguments, input=None, timeout=120, check=False):
         """As an administrator of the cluster does. Returns what subprocess.run does, in text."""
-        command = self._inside(
+        command = self.inside(
             *("kubectl", f"--kubeconfig={self.folder}/admin.json"),
             *(f"--cache-dir={self.folder}/tmp/kubectl", *arguments),
         )
@@ -175,7 +175,7 @@ class Node:
             self.joined = [_divide(self.groups[0])]
 
     def _daemon(self, name, *arguments):
-        self._start(name, self._inside(name, *arguments))
+        self._start(name, self.inside(name, *arguments))
 
     def _start(self, name, command):
         with (self.folder / f"{name}.log").open("w") as log:
@@ -183,7 +183,7 @@ class Node:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def _inside(self, program, *arguments):
+    def inside(self, program, *arguments):
         """The command that runs a program inside the node."""
         built = self.programs / program
         enter = ("nsenter", "-t", self.first, "-C", "-i", "-m", "-n", "-p", "-u", "--")

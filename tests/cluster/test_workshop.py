@@ -1,6 +1,11 @@
 """The workshop's image on the node: what a learner and an engineer do with it, pods and all."""
 
 import copy
+import os
+import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +41,50 @@ def test_a_learner_keeps_a_file_when_the_pod_is_killed(lab):
     lab.wait(f"pod/{POD}", "Ready")
     kept = lab.execute(POD, "cat", "/home/learner/work/mine.txt", check=True)
     assert kept.stdout == "mine\n"
+
+
+def test_labkit_k8s_starts_it_connects_again_and_ends_it(workshop, space):
+    def labkit(*words):
+        kubectl = f"PATH={workshop.programs}:{os.environ['PATH']}"
+        where = (f"KUBECONFIG={workshop.folder}/admin.json", f"HOME={workshop.folder}/tmp", kubectl)
+        command = ("env", *where, sys.executable, "-u", "-m", "labkit", "k8s", *words)
+        return [*command, "--namespace", space.name]
+
+    said = workshop.folder / "labkit.log"
+
+    def line(text):
+        return next((one for one in said.read_text().splitlines() if text in one), "")
+
+    def address(text):
+        return re.search(r"http://\S+", line(text))[0]
+
+    with said.open("w") as log:
+        command = workshop.inside(*labkit("up"))
+        up = subprocess.Popen(
+            command, cwd=K8S.parent, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        workshop.wait("labkit k8s up", lambda: line("JupyterLab is ready: ") or up.poll(), 300)
+        assert up.poll() is None, said.read_text()
+        asked = ("curl", "--silent", "--location", "--cookie", "", address("JupyterLab is ready"))
+        assert "JupyterLab" in workshop.run(*asked).stdout
+        space.kubectl("delete", "pod", POD, "--grace-period=0", "--force", check=True)
+        workshop.wait("the connection", lambda: line("Connected again."), 300)
+        assert "JupyterLab" in workshop.run(*asked).stdout
+    finally:
+        os.killpg(up.pid, signal.SIGINT)
+        up.wait(60)
+    # What has ended is what brought it into the node; it itself takes a moment longer.
+    workshop.wait("labkit's last words", lambda: line("The connection has ended; JupyterLab"), 60)
+    assert space.uid(f"pod/{POD}")
+
+    down = workshop.run(*labkit("down"))
+    assert not down.returncode, down.stderr
+    assert not space.uid("statefulset/jupyterlab") and space.uid(f"pvc/work-{POD}")
+    workshop.wait("the pod's end", lambda: not space.uid(f"pod/{POD}"))
+    down = workshop.run(*labkit("down", "--delete-work", "--yes"))
+    assert not down.returncode, down.stderr
+    workshop.wait("the volume's end", lambda: not space.uid(f"pvc/work-{POD}"))
 
 
 def test_a_sweep_finishes(workshop, space):
