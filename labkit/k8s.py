@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from labkit import machine
 from labkit.errors import ClusterError
 
 NAME = "jupyterlab"
@@ -463,7 +463,7 @@ def forward(
         ClusterError: there is no pod, or it does not become ready.
     """
     stop = stop or threading.Event()
-    port = _free_port(port)
+    port = machine.free_port(port)
     told, lost = None, 0.0
     while not stop.is_set():
         try:
@@ -560,17 +560,6 @@ def _answers(asked):
         return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free_port(first):
-    for port in range(first, first + 50):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise ClusterError(f"No port from {first} to {first + 49} is free. Choose another with --port.")
 
 
 def down(

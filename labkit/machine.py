@@ -10,9 +10,13 @@ https://docs.kernel.org/admin-guide/cgroup-v1/index.html).
 import math
 import os
 import shutil
+import socket
+import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from labkit.errors import LabError
 
 # TensorFlow's own pools, then OpenMP, OpenBLAS and MKL, which NumPy, SciPy and scikit-learn use.
 THREAD_VARIABLES = (
@@ -157,6 +161,32 @@ def limit_threads(
     value = str(cores() if count is None else count)
     for name in THREAD_VARIABLES:
         environ.setdefault(name, value)
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """The variables of a process that works for this one: so many threads, and no questions.
+
+    It imports from where this one does, also what a notebook has put on its path.
+    """
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    path = os.pathsep.join(filter(None, sys.path))
+    return environment | {"LABKIT_HEADLESS": "1", "PYTHONPATH": path}
+
+
+def free_port(first: int) -> int:
+    """``first``, or the next port of this machine that nothing listens on.
+
+    Raises:
+        LabError: the next fifty are taken.
+    """
+    for port in range(first, first + 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise LabError(f"No port from {first} to {first + 49} is free. Choose another: --port 9000.")
 
 
 def _groups(controller: str, root: str | Path) -> Iterator[Path]:

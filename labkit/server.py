@@ -3,7 +3,6 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
+from labkit import machine
 from labkit.errors import LabError
 
 _START = 60
@@ -36,7 +36,7 @@ def lab(root: Path, notebook: str, *, port: int = 8888, browser: bool = True) ->
     Raises:
         LabError: the server did not start; the message holds the end of its log.
     """
-    port = _free_port(port)
+    port = machine.free_port(port)
     token = secrets.token_urlsafe(24)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
@@ -110,19 +110,6 @@ def _tail(log, lines=15):
 
 def _interrupt(number, frame):
     raise KeyboardInterrupt
-
-
-def _free_port(first):
-    for port in range(first, first + 50):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise LabError(
-        f"No port from {first} to {first + 49} is free. Choose another: labkit lab --port 9000."
-    )
 
 
 def _has_display():

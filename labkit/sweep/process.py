@@ -19,7 +19,7 @@ from pathlib import Path
 
 from labkit import backend
 from labkit.errors import SweepError
-from labkit.machine import THREAD_VARIABLES
+from labkit.machine import worker_environment
 from labkit.sweep import claims, job
 from labkit.sweep.storage import is_database
 from labkit.sweep.worker import Worker
@@ -39,8 +39,6 @@ def write(folder: Path, what: job.Job) -> None:
 
 def start(folder: Path, name: str, claimed: Path, until: float | None) -> subprocess.Popen:
     """A new worker process for the job in ``folder``; what it says goes to ``NAME.log`` there."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
-    environment |= {"LABKIT_HEADLESS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with open(folder / f"{name}.log", "w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", __name__, folder, name, claimed, str(until or 0)],
@@ -48,7 +46,7 @@ def start(folder: Path, name: str, claimed: Path, until: float | None) -> subpro
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
+            env=worker_environment(1),
             start_new_session=True,  # Ctrl-C is for the parent, which passes it on in its own way
         )
 

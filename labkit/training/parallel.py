@@ -452,15 +452,8 @@ class Crew:
 
     def start(self):
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(self.job.workers)]
-        environment = dict(os.environ)
-        for name in machine.THREAD_VARIABLES:
-            environment.pop(name, None)
-        machine.limit_threads(environment, count=max(1, machine.cores() // self.job.workers))
-        environment |= {
-            "CUDA_VISIBLE_DEVICES": "-1",  # one GPU is not for several processes
-            "LABKIT_HEADLESS": "1",
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        }
+        environment = machine.worker_environment(max(1, machine.cores() // self.job.workers))
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"  # one GPU is not for several processes
         for rank in range(self.job.workers):
             with open(self.log(rank), "w") as log:
                 one = subprocess.Popen(

@@ -27,6 +27,7 @@ from labkit.data.bucket import connect
 from labkit.training import share_out, shares, split
 from labkit.training.worker import LOST
 from tests.services.ports import free_port
+from tests.unit.serve_process import until
 
 ROOT = Path(__file__).parents[2]
 TRAIN = [sys.executable, "-m", "labkit", "train"]
@@ -86,16 +87,6 @@ def finish(process, status=0, seconds=300):
     return out
 
 
-def until(condition, seconds=180):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"it did not happen within {seconds} s")
-
-
 def workers_of(process):
     """The workers below a process, by number."""
     found = {}
@@ -136,7 +127,7 @@ def nothing_is_left(there):
 def test_a_killed_worker_and_four_make_what_one_process_makes(there):
     training = program(there, "killed.npz", 4, 3)
     try:
-        until(lambda: progress(there) > 1.2)
+        until(lambda: progress(there) > 1.2, 180)
         workers_of(training)[2].kill()
     finally:
         out = finish(training)
@@ -221,7 +212,7 @@ def test_a_worker_that_never_arrives_is_an_error_and_no_hang(there):
 def test_what_ends_the_parent_ends_all_and_leaves_nothing(there, number, status):
     call = [*TRAIN, "fashion_mnist", "--model", "cnn", "--workers", "2", "--epochs", "500"]
     training = start(call)
-    until(lambda: progress(there) > 0)
+    until(lambda: progress(there) > 0, 180)
     crew = list(workers_of(training).values())
     assert len(crew) == 2
     training.send_signal(getattr(signal, f"SIG{number}"))
@@ -233,7 +224,7 @@ def test_what_ends_the_parent_ends_all_and_leaves_nothing(there, number, status)
 
 def test_ctrl_c_keeps_what_was_learned(there):
     training = program(there, "stopped.npz", 2, 500)
-    until(lambda: progress(there) > 1.1)
+    until(lambda: progress(there) > 1.1, 180)
     training.send_signal(signal.SIGINT)
     metrics, _, interrupted = result(finish(training, seconds=60))
     assert interrupted and 1 <= len(metrics["loss"]) < 500
@@ -284,7 +275,7 @@ def test_pods_find_each_other_by_name_and_notice_a_lost_one(there, pods):
     for name in pods:
         with open(f"/etc/netns/{name}/hosts", "a") as hosts:
             hosts.write("10.77.0.1 train-0.train\n10.77.0.2 train-1.train\n")
-    until((there / "runs/mnist-cnn.weights.h5").exists)
+    until((there / "runs/mnist-cnn.weights.h5").exists, 180)
     crew[0].kill()
     began = time.monotonic()
     out = finish(crew[1], LOST, seconds=60)
