@@ -79,7 +79,7 @@ def test_jupyterlab_answers_under_its_base_url_with_its_token(run, told, user):
     doctor = pod.call("labkit", "doctor")
     assert doctor.returncode == 0, doctor.stdout
     assert "problem" not in doctor.stdout and "Other versions" not in doctor.stdout
-    who = pod.call("bash", "-c", "touch ~/work/mine && ! touch ~/mine 2>/dev/null && echo $USER")
+    who = pod.call("bash", "-c", "cd && touch work/mine && ! touch mine 2>/dev/null && echo $USER")
     assert (who.returncode, who.stdout.strip()) == (0, "learner")
     assert pod.call("python", "-c", "import getpass; getpass.getuser()").returncode == 0
     pod.send(signal.SIGTERM)
