@@ -1,14 +1,15 @@
 """Real services, started for the tests on loopback and stopped after them."""
 
+import contextlib
 import getpass
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 import fsspec
+import psutil
 import pytest
 
 from tests.services.ceph import Ceph
@@ -54,10 +55,20 @@ class PostgreSQL:
             pytest.fail("PostgreSQL does not start. It says:\n" + log.read_text()[-2000:])
 
     def kill(self):
-        """As a power cut does."""
+        """As a power cut does: the server and the process of each connection.
+
+        Each of them leads a group of its own, and PostgreSQL does not start again before the
+        last one is gone.
+        """
         pid = int((self.folder / "db" / "postmaster.pid").read_text().split()[0])
-        os.killpg(os.getpgid(pid), signal.SIGKILL)
-        time.sleep(0.5)
+        server = psutil.Process(pid)
+        server.suspend()
+        family = [server, *server.children(recursive=True)]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert not alive, alive
 
     def stop(self):
         self._call("pg_ctl", "-D", self.folder / "db", "-m", "fast", "-w", "stop")

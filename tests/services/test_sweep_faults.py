@@ -226,21 +226,23 @@ def test_a_database_that_goes_away_while_it_is_asked_for_the_trials(postgresql):
     study = optuna.create_study(storage=connect(postgresql.url))
     study.enqueue_trial({"x": 1})
     engine = study._storage._backend.engine
-    starting = []
+    started = []
 
-    def kill(connection, cursor, statement, *_):
-        if "FROM trials" in statement and not starting:
-            postgresql.kill()
-            starting.append(threading.Timer(1, postgresql.start))
-            starting[0].start()
+    def start_in_a_second():
+        time.sleep(1)
+        postgresql.start()
 
-    sqlalchemy.event.listen(engine, "before_cursor_execute", kill)
-    try:
-        assert patiently(lambda: study.get_trials(deepcopy=False))[0].state.name == "WAITING"
-        assert starting
-    finally:
-        for timer in starting:
-            timer.join()
+    with ThreadPoolExecutor(1) as thread:
+
+        def kill(connection, cursor, statement, *_):
+            if "FROM trials" in statement and not started:
+                postgresql.kill()
+                started.append(thread.submit(start_in_a_second))
+
+        sqlalchemy.event.listen(engine, "before_cursor_execute", kill)
+        state = patiently(lambda: study.get_trials(deepcopy=False))[0].state.name
+    started[0].result()
+    assert state == "WAITING"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root to mount it")
