@@ -10,6 +10,7 @@ from labkit import models, store
 from labkit.data import Dataset, load
 from labkit.errors import LabError
 from labkit.training import fit
+from labkit.training.shares import check_says_all
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,10 @@ def train(name: str, *, url: str | Path | None = None) -> store.Version:
 
 def _judged(model, data: Dataset) -> dict[str, float]:
     said = models.probabilities(model, data.x_test).argmax(axis=1)
-    missing = sorted(set(data.y_test) - set(said))
-    if missing:
-        raise LabError(
-            f"The model never says {', '.join(data.class_names[i] for i in missing)}: too little "
-            "learned, and it is not saved. Train it on more data."
-        )
+    examples, answers = (
+        np.bincount(part, minlength=data.num_classes) for part in (data.y_test, said)
+    )
+    check_says_all(data.class_names, examples, answers)
     by_class = [np.mean(said[data.y_test == label] == label) for label in np.unique(data.y_test)]
     return {
         "accuracy": float(np.mean(said == data.y_test)),

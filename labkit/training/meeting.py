@@ -22,6 +22,7 @@ BEAT = 2.0  # seconds between two signs of life
 SILENCE = 20.0  # seconds without one, after which a worker counts as lost
 _ASK = 1.0  # seconds between two tries to reach worker 0
 _HELLO = 5.0  # seconds that a caller has to say who it is
+_QUIET = 10.0  # seconds of waiting, after which worker 0 says for whom
 _LONGEST = 1 << 20  # bytes of a line
 
 
@@ -113,7 +114,7 @@ class Meeting:
 
     def _receive(self, until, deadline):
         """As worker 0: let the others come."""
-        everyone = set(range(1, len(self.addresses)))
+        everyone, quiet_until = set(range(1, len(self.addresses))), time.monotonic() + _QUIET
         with _listening(self.addresses[0]) as server:
             server.settimeout(0.2)
             while missing := everyone - set(self._lines):
@@ -122,6 +123,12 @@ class Meeting:
                     for line in self._lines.values():
                         line.try_to_send({"failed": text})
                     raise TrainingError(text)
+                if time.monotonic() > quiet_until:
+                    print(
+                        f"Waiting for {self._named(sorted(missing))}, {deadline:g} s at most.",
+                        flush=True,
+                    )
+                    quiet_until = until
                 with contextlib.suppress(TimeoutError):
                     self._let_in(_Line(server.accept()[0]))
                 for other in [k for k, line in self._lines.items() if line.is_closed()]:
@@ -184,13 +191,16 @@ class Meeting:
         raise TrainingError(f"{self._missing([0], deadline)} The last try: {reason}.")
 
     def _missing(self, missing, deadline):
-        who = ", ".join(f"{rank} ({self.addresses[rank]})" for rank in missing)
-        named = f"Worker {who} has" if len(missing) == 1 else f"Workers {who} have"
+        have = "has" if len(missing) == 1 else "have"
         return (
-            f"{named} not arrived within {deadline:g} s, and training needs all "
-            f"{len(self.addresses)}. See what they say in their logs, and whether their addresses "
-            f"can be reached from here; a larger deadline waits longer.{self._refused}"
+            f"W{self._named(missing)[1:]} {have} not arrived within {deadline:g} s, and training "
+            f"needs all {len(self.addresses)}. See what they say in their logs, and whether their "
+            f"addresses can be reached from here; a larger deadline waits longer.{self._refused}"
         )
+
+    def _named(self, ranks):
+        who = ", ".join(f"{rank} ({self.addresses[rank]})" for rank in ranks)
+        return f"worker {who}" if len(ranks) == 1 else f"workers {who}"
 
     def _listen(self, other, line):
         try:

@@ -168,6 +168,26 @@ def in_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:
     return replace(data, class_names=classes, y_train=new[data.y_train], y_test=new[data.y_test])
 
 
+def check_says_all(class_names: Sequence[str], examples, answers) -> None:
+    """Refuse a model that never gives one of the classes that it was tested on.
+
+    Args:
+        class_names: of all classes.
+        examples: how many test examples each class has, shape ``(classes,)``.
+        answers: how often the model gave each class, shape ``(classes,)``.
+
+    Raises:
+        TrainingError: there are examples of a class that was never the answer.
+    """
+    counts = zip(class_names, examples, answers, strict=True)
+    missing = [name for name, of, said in counts if of and not said]
+    if missing:
+        raise TrainingError(
+            f"The model never says {', '.join(missing)}: too little learned, and it is not saved. "
+            "Train it for more epochs, or on more data."
+        )
+
+
 def balanced(shares: Sequence[Share]) -> np.ndarray:
     """A weight for each class, so that all classes count the same over all workers together.
 

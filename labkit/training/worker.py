@@ -422,15 +422,16 @@ class _Worker:
 
     def _test(self, judge):
         """The accuracies on the test parts of all shares."""
-        counts = {"of": [0] * self.data.num_classes, "right": [0] * self.data.num_classes}
+        classes = self.data.num_classes
+        counts = {key: [0] * classes for key in ("of", "right", "said")}
         if len(self.data.x_test):
             y = self.data.y_test
             said = judge(self.data.x_test, y)[1]
-            counts["of"] = np.bincount(y, minlength=self.data.num_classes).tolist()
-            right = np.bincount(y[said == y], minlength=self.data.num_classes)
-            counts["right"] = right.tolist()
+            for key, labels in {"of": y, "right": y[said == y], "said": said}.items():
+                counts[key] = np.bincount(labels, minlength=classes).tolist()
         everyone = self.meeting.exchange(counts)
-        of, right = (np.sum([one[k] for one in everyone], axis=0) for k in ("of", "right"))
+        of, right, said = (np.sum([one[key] for one in everyone], axis=0) for key in counts)
+        shares.check_says_all(self.data.class_names, of, said)
         return {
             "accuracy": float(right.sum() / of.sum()),
             "balanced accuracy": float(np.mean(right[of > 0] / of[of > 0])),

@@ -200,6 +200,15 @@ def test_shares_in_a_folder_and_in_a_bucket(there, url):
     assert "belongs to another run" in other and "Traceback" not in other
 
 
+def test_a_model_that_never_says_a_class_is_not_saved(there):
+    pets(there / "pets", {"cats": 200, "dogs": 5}, seed=1)
+    call = [*TRAIN, "pets", "--model", "cnn", "--workers", "2", "--image-size", "32"]
+    call += ["--share", there / "pets", "--share", there / "pets", "--epochs", "1"]
+    out = finish(start([*call, "--store", there / "models"]), status=1)
+    assert "The model never says dogs: too little learned, and it is not saved." in out
+    assert "Traceback" not in out and not (there / "models").exists()
+
+
 def test_a_worker_that_never_arrives_is_an_error_and_no_hang(there):
     call = [*TRAIN, "mnist", "--model", "cnn", "--workers", "2", "--deadline", "3"]
     hosts = f"127.0.0.1:{free_port() // 10}{{index}}"
