@@ -1,15 +1,18 @@
 """The workshop's image on the node: what a learner and an engineer do with it, pods and all."""
 
 import copy
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from tests.k8s.rendering import K8S, composed
+from tests.notebooks.labs import read
 
 TOKEN = "a-secret-of-the-tests"
 POD = "jupyterlab-0"
@@ -102,13 +105,53 @@ def test_a_sweep_finishes(workshop, space):
     assert space.execute("sweep-database-0", *ask, check=True).stdout == "3\n"
 
 
-def test_two_workers_train_one_model(workshop, space):
-    things = _without_jupyterlab(composed("train", "store/volume", "fsgroup"))
+def test_two_workers_train_one_model_and_pods_serve_it(workshop, space):
+    token = ("--from-literal=token=a-secret-of-the-tests",)
+    space.kubectl("create", "secret", "generic", "serve", *token, check=True)
+    things = _without_jupyterlab(composed("train", "serve", "store/volume", "fsgroup"))
     _named(things, "ConfigMap", "ai101")["data"].update(LABKIT_DATA="sample")
     space.create(*things)
     space.wait("job/train", "Complete", 900)
     found = [path.name for path in workshop.volumes.glob("*/mnist-cnn/*.json")]
     assert found == ["000001.json"]
+    # Its pods end as long as there is no model; the last one's restart may wait a few minutes.
+    space.wait("deployment/serve", "Available", 600)
+    at = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
+    server = space.kubectl("get", "service", "serve", "-o", at, check=True).stdout
+    white = json.dumps({"instances": [[[[1.0]] * 28] * 28]})
+    ask = ("curl", "--silent", "--data", white, f"http://{server}/v1/models/mnist-cnn:predict")
+    assert "asks for a token" in workshop.run(*ask).stdout
+    answer = workshop.run(*ask, "--header", "Authorization: Bearer a-secret-of-the-tests").stdout
+    assert sum(json.loads(answer)["predictions"][0]) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_cells_of_lab_12_for_a_cluster(workshop, space, tmp_path):
+    notebook = read(K8S.parent / "notebooks/12-scale-out.ipynb")
+    cell = next(cell for cell in notebook.cells if cell.id == "cluster")
+    named = f'CLUSTER, NAMESPACE = "node", "{space.name}"'
+    cell.source = re.sub(r"^CLUSTER, NAMESPACE = .*$", named, cell.source, flags=re.MULTILINE)
+    lab = tmp_path / "lab.ipynb"
+    nbformat.write(notebook, lab)
+    here = {
+        "HOME": workshop.folder / "tmp",
+        "KUBECONFIG": workshop.folder / "admin.json",
+        "LABKIT_DATA": "sample",
+        "LABKIT_HEADLESS": "1",
+        "PATH": f"{workshop.programs}:{os.environ['PATH']}",
+        "PYTHONPATH": K8S.parent,  # the lab's folder is elsewhere, and k8s/ is beside labkit/
+    }
+    settings = [f"{name}={value}" for name, value in here.items()]
+    execute = ("-m", "jupyter", "execute", "--inplace", lab)
+    done = workshop.run("env", *settings, sys.executable, *execute, timeout=1200)
+    assert not done.returncode, done.stderr[-3000:]
+    said = {
+        cell.id: "".join(output.get("text", "") for output in cell.outputs)
+        for cell in read(lab).cells
+        if cell.cell_type == "code"
+    }
+    assert "job.batch/train created" in said["apply"]
+    assert "condition met" in said["logs"] and "Saved mnist-cnn/1" in said["logs"]
+    assert 'job.batch "train" deleted' in said["delete"]
 
 
 def _without_jupyterlab(things):
