@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -33,6 +34,7 @@ from labkit.training.checkpoints import Kept
 from labkit.training.fitting import _make_variables, _resume, _Run, split
 from labkit.training.meeting import SILENCE, Meeting, is_loopback
 
+_CONNECT = 120  # seconds in which TensorFlow's servers find each other, which takes one or two
 LOST = 75  # exit status where another worker was lost: EX_TEMPFAIL, "try again"
 _STEPS = 8  # in one call of TensorFlow
 _JUDGED_BATCH = 100
@@ -120,8 +122,9 @@ def run(
         finish: called on worker 0 with what was trained, before the others may leave.
 
     Returns:
-        0, or :data:`LOST` when another worker is not there any more. TensorFlow may hang in the
-        thread then: end the process with ``os._exit``.
+        0, or :data:`LOST` when another worker is not there any more, or the worker's port is
+        another program's. TensorFlow may hang in the thread then: end the process with
+        ``os._exit``.
 
     Raises:
         LabError: something is wrong here.
@@ -140,6 +143,13 @@ def run(
         while thread.is_alive() and not meeting.lost:
             thread.join(0.1)
         ours = bool(failed) and isinstance(failed[0], LabError)
+        if failed and "Could not start gRPC server" in str(failed[0]):
+            print(
+                f"Another program has taken {addresses[rank]} in the meantime. This worker ends; "
+                "where its address is chosen for it, it is started again with another one.",
+                flush=True,
+            )
+            return LOST
         if failed and not ours and len(addresses) > 1:
             # TensorFlow may notice a lost worker before we do, and says it in its own way.
             meeting.wait_for_lost(SILENCE)
@@ -218,7 +228,7 @@ class _Worker:
         )
         own = addresses[self.rank]
         keeping = _kept_to_loopback(own) if is_loopback(own) else contextlib.nullcontext()
-        with keeping:
+        with keeping, _ended_after(_CONNECT):
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
     def _prepare(self, strategy):
@@ -561,6 +571,19 @@ def _take_from_worker_0(strategy, variables, rank):
     totals = tf.function(lambda: strategy.run(take))()
     for variable, total in zip(variables, totals, strict=True):
         variable.assign(tf.cast(total, variable.dtype))
+
+
+@contextlib.contextmanager
+def _ended_after(seconds):
+    """End this process where TensorFlow, which lets no thread of Python run, waits for ever."""
+    if not hasattr(signal, "alarm"):  # Windows
+        yield
+        return
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 @contextlib.contextmanager

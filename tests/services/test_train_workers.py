@@ -11,6 +11,7 @@ import re
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -215,6 +216,20 @@ def test_a_worker_that_never_arrives_is_an_error_and_no_hang(there):
     out = finish(start([*call, "--hosts", hosts], JOB_COMPLETION_INDEX="0"), status=1)
     assert f"Worker 1 ({hosts.replace('{index}', '1')}) has not arrived within 3 s" in out
     assert nothing_is_left(there)
+
+
+def test_a_port_that_another_program_takes_is_no_reason_to_give_up(there):
+    call = [*TRAIN, "mnist", "--model", "cnn", "--workers", "2", "--epochs", "1"]
+    base = free_port() // 10
+    hosts = ["--hosts", f"127.0.0.1:{base}{{index}}"]
+    with socket.create_server(("127.0.0.1", int(f"{base}1"))):
+        partner, unlucky = (start([*call, *hosts], JOB_COMPLETION_INDEX=rank) for rank in "01")
+        try:
+            said = finish(unlucky, status=75)
+        finally:
+            partner.kill()
+            partner.communicate()
+    assert f"Another program has taken 127.0.0.1:{base}1" in said
 
 
 @pytest.mark.parametrize("number, status", [("TERM", 143), ("INT", 130), ("KILL", -9)])
