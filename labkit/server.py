@@ -50,6 +50,9 @@ def lab(root: Path, notebook: str, *, port: int = 8888, browser: bool = True) ->
     config_path = os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")]))
     # The token goes through the environment: a command line is for everyone to see.
     env = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": config_path}
+    # A terminal in JupyterLab, and `!labkit` in a notebook, find the labkit of this environment.
+    own = str(Path(sys.executable).parent)
+    env["PATH"] = os.pathsep.join(filter(None, [own, os.environ.get("PATH")]))
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             command,

@@ -1,5 +1,6 @@
 """`labkit lab`: one line with the address, loopback and a token, a clean stop."""
 
+import os
 import re
 import signal
 import socket
@@ -63,6 +64,9 @@ def test_lab_answers_only_with_its_token_and_stops_cleanly(lab, stop):
     assert status(f"{host}/api/contents") == 403
     servers = psutil.Process(process.pid).children(recursive=True)
     assert token not in " ".join(word for s in servers for word in words(s))
+    (server,) = (s for s in servers if "jupyterlab" in words(s))
+    path = server.environ()["PATH"].split(os.pathsep)
+    assert path[0] == os.path.dirname(sys.executable)  # a terminal there finds labkit
     process.send_signal(stop)
     rest = process.communicate(timeout=30)[0]
     assert process.returncode == 0
