@@ -1,7 +1,8 @@
 """Draws every picture that the labs show, and the table of them in README.md.
 
-    python Pictures/make_pictures.py              # into this folder
-    python Pictures/make_pictures.py --out DIR    # somewhere else
+    python Pictures/make_pictures.py                          # into this folder
+    python Pictures/make_pictures.py --theme dark --out DIR   # for a dark page, somewhere else
+    python Pictures/make_pictures.py --sheet DIR              # a page that shows all, in both
 
 Running it again changes nothing: a file is written only where its bytes differ.
 Every number in a picture is computed here, by the functions under "The numbers".
@@ -9,10 +10,15 @@ Every number in a picture is computed here, by the functions under "The numbers"
 One style for all. Positions are pixels of a page 1,600 wide, counted from the top
 left corner. Colours carry meaning: blue is what goes in (data), vermillion what is
 learned (weights, kernels), green what comes out, purple the error, grey the rest.
+Where a picture only tells two things apart, it writes their names in their colours.
+Text has a contrast of 4.5 with what lies behind it: ``write`` sees to that.
+What is drawn is drawn for white paper; a ``Theme`` turns its colours for a dark page.
 """
 
 import argparse
+import colorsys
 import functools
+import html
 import io
 import os
 from collections.abc import Callable
@@ -22,21 +28,27 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import hsv_to_rgb, rgb_to_hsv, to_hex, to_rgb
+from matplotlib.collections import Collection
+from matplotlib.colors import hsv_to_rgb, rgb_to_hsv, to_hex, to_rgb, to_rgba_array
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch, Polygon, Rectangle
+from matplotlib.text import Text
 from PIL import Image
 from scipy import ndimage
 
 from labkit import samples
 from labkit.palette import BLUE, GREEN, GREY, INK, LINE, PAPER, PURPLE, VERMILLION
 
+HERE = Path(__file__).parent
 WIDTH, DPI, MARGIN = 1600, 100, 60
 # Type sizes in pixels; SMALL is still 12 pixels high where a page shows 900 of the 1,600.
 TITLE, HEAD, BODY, SMALL = 38, 28, 24, 21
 MONO = "DejaVu Sans Mono"
 SUB = "₁₂₃₄₅"
 GIF_WIDTH = 1200
+CONTRAST = 4.5  # of text with its ground: level AA of WCAG 2.2, 1.4.3
+KEEP = "keep"  # the gid of what has the same colours in every theme: pixels, swatches
 
 # --------------------------------------------------------------------------- the numbers
 
@@ -153,6 +165,37 @@ def gradients(weights: dict[str, float]) -> dict[str, float]:
     }
 
 
+# The points of the descent in lab c2: inputs and outputs of a neuron of one weight and a bias.
+DESCENT_POINTS = ((-1.0, 0.0, 0.5, 1.0, 2.0), (-0.4, 0.2, 1.2, 1.1, 2.4))
+DESCENT_START, DESCENT_RATE, DESCENT_STEPS = (-1.0, 1.0), 0.2, 12
+
+
+def descent_loss(weight: float, bias: float) -> float:
+    """The mean squared error of the neuron ``weight * x + bias`` on ``DESCENT_POINTS``."""
+    x, y = np.array(DESCENT_POINTS)
+    return float(np.mean((weight * x + bias - y) ** 2))
+
+
+def descent() -> list[tuple[float, float]]:
+    """Weight and bias at the start and after each step of gradient descent."""
+    x, y = np.array(DESCENT_POINTS)
+    path = [DESCENT_START]
+    for _ in range(DESCENT_STEPS):
+        weight, bias = path[-1]
+        miss = weight * x + bias - y
+        slopes = 2 * np.mean(miss * x), 2 * np.mean(miss)
+        path.append((weight - DESCENT_RATE * slopes[0], bias - DESCENT_RATE * slopes[1]))
+    return path
+
+
+def _lowest():
+    weight, bias = np.polyfit(*DESCENT_POINTS, 1)
+    return np.array((weight, bias)), descent_loss(weight, bias)
+
+
+LOWEST = _lowest()  # where the loss is lowest, and how low that is
+
+
 def convolve(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """What a convolution layer computes for one kernel: a cross-correlation without padding.
 
@@ -258,16 +301,20 @@ class Picture:
     draw: Callable[..., Figure]
     alt: str
     labs: str
+    seconds: tuple[float, ...] = ()
+    """How long each frame of an animation stays; ``draw`` takes its number as ``step``."""
+    colours: int = 64
+    """How many an animation has."""
 
 
 PICTURES: dict[str, Picture] = {}
 
 
-def picture(name: str, *, labs: str, alt: str):
+def picture(name: str, *, labs: str, alt: str, seconds=(), colours: int = 64):
     """Registers the decorated function as the one that draws ``name``."""
 
     def register(draw):
-        PICTURES[name] = Picture(draw, alt, labs)
+        PICTURES[name] = Picture(draw, alt, labs, seconds, colours)
         return draw
 
     return register
@@ -282,6 +329,78 @@ def mix(colour: str, share: float, other: str = PAPER) -> str:
 def dark(colour: str) -> str:
     """The colour for text on white: darkened until it is easy to read."""
     return mix(colour, 0.68, INK)
+
+
+def luminance(colour: str) -> float:
+    """How bright a colour is, from 0 to 1: the relative luminance of WCAG 2.2."""
+    channels = np.array(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, from 1 (the same) to 21 (black and white)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def legible(colour: str, ground: str) -> str:
+    """The colour, with as much ink as text in it needs to be read on ``ground``."""
+    for ink in np.linspace(0, 1, 21):
+        if contrast(mix(INK, ink, colour), ground) >= CONTRAST:
+            return mix(INK, ink, colour)
+    return colour  # white on a dark ground
+
+
+@functools.cache
+def turned(colour: str, paper: str) -> str:
+    """The colour that stands for a colour of the drawing where white becomes ``paper``.
+
+    Its hue stays, and how far it is from grey. Its brightness is turned round so that any two
+    colours keep their contrast ratio: what is easy to read on white is as easy to read there.
+    """
+    wanted = contrast(PAPER, colour) * (luminance(paper) + 0.05) - 0.05
+    hue, chroma = colorsys.rgb_to_hls(*to_rgb(colour))[0], np.ptp(to_rgb(colour))
+
+    def at(lightness: float) -> str:
+        most = 1 - abs(2 * lightness - 1)
+        return to_hex(colorsys.hls_to_rgb(hue, lightness, min(1, chroma / (most + 1e-9))))
+
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if luminance(at(middle)) < wanted else (low, middle)
+    return at(high)
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a page: ``paper`` is what the white of the drawing becomes."""
+
+    name: str
+    paper: str
+
+    def shown(self, colours) -> np.ndarray:
+        """What stands for colours of the drawing, each as red, green, blue and opacity."""
+        rgba = to_rgba_array(colours)
+        if self.paper != PAPER:
+            rgba[:, :3] = [to_rgb(turned(to_hex(c), self.paper)) for c in rgba]
+        return rgba
+
+    def repaint(self, figure: Figure) -> None:
+        """Turns every colour of a figure, but those of images and of what says KEEP."""
+        for artist in figure.findobj(lambda artist: artist.get_gid() != KEEP):
+            if isinstance(artist, Text | Line2D):
+                artist.set_color(self.shown(artist.get_color())[0])
+            elif isinstance(artist, Patch):
+                face, edge = self.shown([artist.get_facecolor(), artist.get_edgecolor()])
+                artist.set(facecolor=face, edgecolor=edge)
+            elif isinstance(artist, Collection):
+                face, edge = self.shown(artist.get_facecolor()), artist.get_edgecolor()
+                artist.set(facecolor=face, edgecolor=self.shown(edge))
+
+
+THEMES = {theme.name: theme for theme in (Theme("light", PAPER), Theme("dark", "#1B1B1B"))}
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -319,14 +438,20 @@ def write(
     ha="center",
     zorder=3.0,
     gid=None,
+    ground=None,
 ):
-    """One line of text whose capitals are centred on ``y``; its size is in pixels."""
+    """One line of text whose capitals are centred on ``y``; its size is in pixels.
+
+    ``ground`` is the colour behind it, needed only where that is drawn after the text.
+    """
+    into = {"left": x + size / 2, "center": x, "right": x - size / 2}[ha]
+    tone = colour if colour in (INK, GREY, PAPER) else dark(colour)
     return ax.text(
         x,
         y + 0.365 * size,
         text,
         fontsize=size * 72 / DPI,
-        color=colour if colour in (INK, GREY, PAPER) else dark(colour),
+        color=legible(tone, ground or behind(ax, into, y)),
         fontweight="bold" if bold else "normal",
         family=MONO if mono else "DejaVu Sans",
         ha=ha,
@@ -334,6 +459,15 @@ def write(
         zorder=zorder,
         gid=gid,
     )
+
+
+def behind(ax, x, y) -> str:
+    """The colour of the page at a point, as far as it is drawn."""
+    point = ax.transData.transform((x, y))
+    areas = [p for p in ax.patches if not isinstance(p, FancyArrowPatch) and p.get_facecolor()[3]]
+    there = [area for area in areas if area.contains_point(point)]
+    top = max(reversed(there), key=lambda p: p.get_zorder(), default=None)
+    return PAPER if top is None else to_hex(top.get_facecolor())
 
 
 def upright(ax, x, y, text):
@@ -362,10 +496,10 @@ def band(ax, y, height, colour=GREY):
     box(ax, MARGIN, y, WIDTH - 2 * MARGIN, height, colour, width=0, radius=14)
 
 
-def square(ax, x, y, w, h, face, *, edge=PAPER, width=2.0, zorder=1.0):
+def square(ax, x, y, w, h, face, *, edge=PAPER, width=2.0, zorder=1.0, gid=None):
     """A plain rectangle: a cell of a grid, a bar of a chart."""
     style = {"facecolor": face, "edgecolor": edge if width else "none", "lw": width * 72 / DPI}
-    ax.add_artist(Rectangle((x, y), w, h, zorder=zorder, **style))
+    ax.add_artist(Rectangle((x, y), w, h, zorder=zorder, gid=gid, **style))
 
 
 def circle(ax, x, y, r, colour, *, fill=0.12, width=4.0, zorder=2.0):
@@ -416,9 +550,10 @@ def arrow(ax, start, end, colour=GREY, width=4.0, *, bend=0.0, both=False):
 
 def pill(ax, x, y, text, colour, size=SMALL, *, mono=False, solid=False, gid=None):
     """A short text in a rounded label that hides what runs behind it."""
-    label = write(ax, x, y, text, size, PAPER if solid else colour, bold=True, mono=mono, gid=gid)
-    wide, high = label.get_window_extent().width + 0.9 * size, 1.85 * size
     edge, fill = (dark(colour), 1) if solid else (colour, 0.12)
+    ink, ground = PAPER if solid else colour, mix(edge, fill)
+    label = write(ax, x, y, text, size, ink, bold=True, mono=mono, gid=gid, ground=ground)
+    wide, high = label.get_window_extent().width + 0.9 * size, 1.85 * size
     box(
         ax, x - wide / 2, y - high / 2, wide, high, edge, fill=fill, width=2.4, radius=9, zorder=2.5
     )
@@ -830,7 +965,7 @@ def flatten_softmax():
                 circle(ax, 508, y + 11 * k, 3, GREY, fill=1, width=0)
             continue
         shade = mix(dark(BLUE), float(ink.flat[index]))
-        square(ax, 478, y - 22, 60, 44, shade, edge=GREY, width=2.5)
+        square(ax, 478, y - 22, 60, 44, shade, edge=GREY, width=2.5, gid=KEEP)
         write(ax, 464, y, f"{index + 1}", SMALL, GREY, ha="right")
     write(ax, 508, foot, f"{pixels} numbers", BODY, BLUE, bold=True)
 
@@ -977,7 +1112,7 @@ def skeleton(ax):
 
 @picture(
     "forward-propagation.png",
-    labs="03",
+    labs="03, c2",
     alt="Forward propagation through a network of two inputs, two hidden neurons and one output. "
     "The numbers flow from left to right: each neuron shows its weighted sum and the value after "
     "its activation, and the last one is the prediction.",
@@ -1025,7 +1160,7 @@ def forward_propagation():
 
 @picture(
     "backward-propagation.png",
-    labs="03",
+    labs="03, c2",
     alt="Backward propagation through the same network: the loss at the right sends the error from "
     "right to left, and every weight gets its gradient, the error of the neuron it leads to times "
     "the value it carried. One small step against the gradients lowers the loss.",
@@ -1203,6 +1338,7 @@ def convolution(step: int, subtitle: str) -> Figure:
     alt="Animation: a 3 × 3 kernel slides over a 7 × 7 picture of a seven. At each of 25 positions "
     "it multiplies nine pixels by its nine numbers and adds them up; the sums fill a 5 × 5 output "
     "that is largest along the horizontal stroke.",
+    seconds=(3, 2, 2, *[1] * 21, 4),
 )
 def convolution_animation(step: int = 24):
     return convolution(step, "The kernel slides over the picture; every position gives one number.")
@@ -1345,7 +1481,7 @@ def _neurons(ax, x, middle, layer):
     if layer.name == "Softmax":
         for k in range(10):
             y = middle - 145 + 29 * k
-            square(ax, x - 22, y, 44, 29, GREEN if k == 7 else mix(GREEN, 0.18), width=3)
+            square(ax, x - 22, y, 44, 29, mix(GREEN, 0.85 if k == 7 else 0.18), width=3)
             write(ax, x, y + 14.5, f"{k}", SMALL, bold=k == 7)
         return
     count = 27 if layer.name == "Flatten" else 16
@@ -1419,11 +1555,11 @@ def ten_classes():
     groups = [
         (
             "one cut, four names",
-            VERMILLION,
+            PURPLE,
             {0: (1, 3, 5), 2: (7, 5, 6), 4: (1, 5, 17), 6: (2, 7, 0)},
         ),
         ("long", GREY, {3: (0, 3, 10), 1: (0, 5, 6)}),
-        ("shoes, all pointing left", PURPLE, {5: (0, 7, 8), 7: (3, 4, 10), 9: (0, 3, 9)}),
+        ("shoes, all pointing left", GREY, {5: (0, 7, 8), 7: (3, 4, 10), 9: (0, 3, 9)}),
         ("a bag", GREY, {8: (2, 9, 14)}),
     ]
     x, side, gap = MARGIN, 122, 14
@@ -1456,7 +1592,7 @@ def ten_classes():
 )
 def balanced_accuracy():
     ax = page(
-        880,
+        902,
         "Accuracy and balanced accuracy",
         "A network that answers “trouser” to whatever it is shown, and how good that looks.",
     )
@@ -1586,7 +1722,7 @@ def model_files():
 )
 def colour():
     ax = page(
-        900,
+        926,
         "A picture in colour, and a kernel over it",
         "32 × 32 × 3: one table for red, one for green, one for blue. The kernel is as deep.",
     )
@@ -1599,7 +1735,7 @@ def colour():
         square(ax, x, y, size, size, "none", edge=GREY, width=3, zorder=2.1)
         pixel = size / 32
         place = (x + column * pixel, y + row * pixel, 3 * pixel, 3 * pixel)
-        square(ax, *place, "none", edge=PAPER, width=4, zorder=2.2)
+        square(ax, *place, "none", edge=PAPER, width=4, zorder=2.2, gid=KEEP)
 
     # A file has 256 colours in all; the photograph and its channels leave some for the text.
     few = Image.fromarray(picture).quantize(72).convert("RGB")
@@ -1741,7 +1877,7 @@ def folders():
         for p, part in enumerate(parts):
             # Without the folder in between there is air to spread.
             top = y + (138 + 240 * p if inner else 98 + 260 * p)
-            colour = (BLUE, PURPLE)[p]
+            colour = (BLUE, GREEN)[p]
             _folder(ax, x + 74 + step, top, part, colour)
             for c, (name, pictures) in enumerate((("cats", cats), ("dogs", dogs))):
                 down = top + 56 + 88 * c
@@ -1758,10 +1894,10 @@ def folders():
     band(ax, 812, 60)
     write(ax, 84, 842, "blue", SMALL, BLUE, bold=True, ha="left")
     write(ax, 142, 842, "to learn from,", SMALL, ha="left")
-    write(ax, 304, 842, "purple", SMALL, PURPLE, bold=True, ha="left")
-    write(ax, 388, 842, "to test with,", SMALL, ha="left")
-    write(ax, 526, 842, "orange", SMALL, VERMILLION, bold=True, ha="left")
-    write(ax, 616, 842, "the class:", SMALL, ha="left")
+    write(ax, 304, 842, "green", SMALL, GREEN, bold=True, ha="left")
+    write(ax, 380, 842, "to test with,", SMALL, ha="left")
+    write(ax, 520, 842, "orange", SMALL, VERMILLION, bold=True, ha="left")
+    write(ax, 612, 842, "the class:", SMALL, ha="left")
     note = "in alphabetical order, cats are 0 and dogs are 1."
     write(ax, 732, 842, note, SMALL, bold=True, ha="left")
     return ax.figure
@@ -1897,7 +2033,7 @@ def transfer():
     write(ax, 1333, 272, "old head", BODY, GREY, bold=True)
     write(ax, 1333, 312, "1,000 names of ImageNet,", SMALL, GREY)
     write(ax, 1333, 344, "or ten of another data set", SMALL, GREY)
-    line(ax, [(1146, 390), (1520, 234)], PURPLE, 6, zorder=4)
+    badge(ax, 1532, 222, 26, "×", HEAD, PURPLE)
     write(ax, 1333, 446, "taken off", SMALL, PURPLE, bold=True)
     arrow(ax, (720, 428), (720, 500), VERMILLION, 7)
     write(ax, 744, 462, "copied, with all that it has learned", SMALL, VERMILLION, ha="left")
@@ -2062,7 +2198,7 @@ def hsv():
         ends = (k / steps, (k + 1) / steps)
         corners = [at(h, outer) for h in ends] + [at(h, inner) for h in ends[::-1]]
         colour = hsv_to_rgb((k / steps, 0.85, 0.9))
-        ax.add_artist(Polygon(corners, facecolor=colour, edgecolor=colour, lw=0.6))
+        ax.add_artist(Polygon(corners, facecolor=colour, edgecolor=colour, lw=0.6, gid=KEEP))
     hues = np.linspace(*LEAF_HUES, 60)
     line(ax, [at(h, outer + 18) for h in hues], INK, 10)
     for hue in LEAF_HUES:
@@ -2079,7 +2215,7 @@ def hsv():
     for row, (name, rgb) in enumerate(COLOURS.items()):
         down = 226 + 128 * row
         box(ax, 760, down, 780, 112, GREY, width=0)
-        square(ax, 778, down + 16, 80, 80, to_hex(np.array(rgb) / 255), width=0)
+        square(ax, 778, down + 16, 80, 80, to_hex(np.array(rgb) / 255), width=0, gid=KEEP)
         write(ax, 880, down + 34, name, BODY, bold=True, ha="left")
         write(ax, 880, down + 80, ", ".join(map(str, rgb)), BODY, GREY, ha="left", gid=f"rgb {row}")
         hue, saturation, value = rgb_to_hsv(np.array(rgb) / 255)
@@ -2141,7 +2277,8 @@ def opening_closing():
         write(ax, x + 5.5 * cell, 184, heading, HEAD, bold=True)
         for (r, c), there in np.ndenumerate(after):
             gone, new = before[r, c] and not there, there and not before[r, c]
-            face = VERMILLION if new else GREEN if there else mix(PURPLE, 0.12) if gone else PAPER
+            face = GREEN if there else mix(PURPLE, 0.12) if gone else PAPER
+            face = dark(VERMILLION) if new else face
             square(ax, x + c * cell, y + r * cell, cell, cell, face, edge=LINE, width=2.5)
             if gone or new:
                 place = (x + (c + 0.5) * cell, y + (r + 0.5) * cell)
@@ -2189,7 +2326,7 @@ def nine_by_chance() -> np.ndarray:
 )
 def grid_random():
     ax = page(
-        970,
+        992,
         "Nine trials: a grid, and chance",
         "A sketch. One hyperparameter matters much, the other hardly at all; nobody knows which.",
     )
@@ -2257,7 +2394,7 @@ def halving(scores: np.ndarray) -> list[int]:
 )
 def successive_halving():
     ax = page(
-        880,
+        898,
         "Successive halving, a sketch",
         "All begin. Only the better half goes on, after two epochs and again after four.",
     )
@@ -2500,7 +2637,7 @@ def transaction():
     write(ax, MARGIN, 450, "one transaction", HEAD, bold=True, ha="left")
     step(60, 580, "read", "a batch of photos", BLUE)
     box(ax, 352, 484, 600, 300, GREEN, fill=0.03, width=6)
-    step(386, 520, "answers", "a message for each", GREEN)
+    step(386, 520, "answers", "one for each", GREEN)
     step(386, 646, "dead letters", "with the reason", PURPLE)
     step(686, 582, "note", "the next offsets", PURPLE)
     arrow(ax, (298, 635), (344, 635), GREY, 5)
@@ -2614,7 +2751,8 @@ def pods():
             ("again what has failed", False),
         ]
     ):
-        write(ax, 225, 340 + 48 * k + 26 * (k > 2), text, SMALL, INK if mono else GREY, mono=mono)
+        y = 340 + 44 * k if mono else 540 + 36 * (k - 3)
+        write(ax, 225, y, text, SMALL, INK if mono else GREY, mono=mono)
     arrow(ax, (398, 360), (492, 340), GREEN, 6)
     arrow(ax, (398, 560), (492, 600), GREEN, 6)
     write(ax, 445, 300, "makes", SMALL, GREY)
@@ -2689,10 +2827,10 @@ def data_parallel_step():
         box(ax, 60, y, 780, 200, BLUE if k == 0 else GREEN, fill=0.03, width=3)
         write(ax, 80, y + 30, f"worker {k}", SMALL, BLUE if k == 0 else GREEN, bold=True, ha="left")
         for i, name in enumerate(names[k]):
-            show(ax, 84 + 98 * i, y + 66, 86, clothes()[name][3])
+            show(ax, 84 + 86 * i, y + 72, 76, clothes()[name][3])
         numbers(410, y + 52, BOTH_WEIGHTS, VERMILLION, f"before {k}")
         numbers(670, y + 52, PART_GRADIENTS[k], PURPLE, f"gradient {k}")
-        arrow(ax, (382, y + 110), (404, y + 110), BLUE, 4)
+        arrow(ax, (344, y + 110), (402, y + 110), BLUE, 4)
         arrow(ax, (546, y + 110), (662, y + 110), PURPLE, 5)
         arrow(ax, (846, y + 110), (1000, 420 + 90 * k), PURPLE, 5)
         numbers(1350, y + 52, after, VERMILLION, f"after {k}")
@@ -2726,7 +2864,7 @@ def two_volumes():
     for k, (volume, colour) in enumerate((("A", BLUE), ("B", GREEN))):
         x = 60 + 760 * k
         drum(ax, x, 236, 720, 210, colour, fill=0.06)
-        write(ax, x + 360, 196, f"volume {volume}", HEAD, colour, bold=True)
+        write(ax, x + 360, 184, f"volume {volume}", HEAD, colour, bold=True)
         for i, name in enumerate(names[5 * k : 5 * k + 5]):
             left = x + 26 + 136 * i
             show(ax, left, 280, 124, clothes()[name][3])
@@ -2737,7 +2875,7 @@ def two_volumes():
         write(ax, alone + 100, 676, "5 of 10 classes", SMALL, GREY)
         arrow(ax, (alone + 100, 476), (alone + 100, 582), colour, 5)
         arrow(ax, (580 if k == 0 else 1020, 476), (720 if k == 0 else 880, 582), colour, 6)
-    box(ax, 620, 590, 360, 130, VERMILLION, fill=0.1, width=5)
+    box(ax, 600, 590, 400, 130, VERMILLION, fill=0.1, width=5)
     write(ax, 800, 632, "one model, two workers", BODY, VERMILLION, bold=True)
     write(ax, 800, 676, "10 of 10 classes", SMALL, GREY)
     write(ax, 800, 512, "gradients", SMALL, PURPLE, bold=True)
@@ -2748,13 +2886,965 @@ def two_volumes():
     return ax.figure
 
 
+# --------------------------------------------------------------------------- lab c1
+
+
+@picture(
+    "c1-ranks.png",
+    labs="c1",
+    alt="Tensors of rank 0 to 4. A scalar is one temperature, of shape (). A vector is a row of "
+    "five, (5,). A matrix is a grey picture of 7 by 7, (7, 7). A colour picture is three "
+    "matrices, (32, 32, 3), and a batch is four colour pictures, (4, 32, 32, 3).",
+)
+def ranks():
+    ax = page(
+        812,
+        "A number, a row, a table, and on",
+        "The rank says in how many directions a tensor extends, the shape says how far.",
+    )
+    middle, days = 330, (21, 20, 19, 22, 24)
+    few = [frog(), *things()[:3]]
+    few = [np.asarray(Image.fromarray(one).quantize(40).convert("RGB")) for one in few]
+
+    def paint(values, x, y, side, zorder):
+        extent = (x, x + side, y + side, y)
+        ax.imshow(values, extent=extent, interpolation="nearest", aspect="auto", zorder=zorder)
+        square(ax, x, y, side, side, "none", edge=PAPER, width=5, zorder=zorder)
+
+    def cell(x, y, side, text, share):
+        square(ax, x, y, side, side, mix(dark(BLUE), share), edge=LINE, width=2.5)
+        ink = PAPER if share > 0.5 else INK
+        write(ax, x + side / 2, y + side / 2, text, SMALL, ink, bold=True)
+
+    cell(200 - 40, middle - 40, 80, "21", 0.1)
+    for k, day in enumerate(days):
+        cell(500 - 130 + 52 * k, middle - 26, 52, f"{day}", 0.1)
+    for r, row in enumerate(9 * STROKE):
+        for c, value in enumerate(row):
+            cell(800 - 119 + 34 * c, middle - 119 + 34 * r, 34, f"{value}", value / 11)
+    for k in range(3):
+        channel = np.zeros_like(few[0])
+        channel[..., 2 - k] = few[0][..., 2 - k] // 16 * 16
+        paint(channel, 1055 - 37 * k, middle - 127 + 37 * k, 180, 2 + k)
+    for k, one in enumerate(few[::-1]):
+        paint(one, 1374 - 32 * k, middle - 127 + 31 * k, 160, 2 + k)
+
+    for k, (name, shape, what) in enumerate(
+        [
+            ("scalar", "()", "a temperature"),
+            ("vector", f"({len(days)},)", "five days of it"),
+            ("matrix", STROKE.shape, "a grey picture"),
+            ("three matrices", few[0].shape, "a colour picture"),
+            ("four of these", (len(few), *few[0].shape), "a batch of pictures"),
+        ]
+    ):
+        x = 200 + 300 * k
+        write(ax, x, 526, f"rank {k}", HEAD, bold=True)
+        write(ax, x, 570, name, BODY, GREY)
+        pill(ax, x, 626, f"{shape}", BLUE, mono=True, gid=f"shape {k}")
+        write(ax, x, 682, what, SMALL)
+    band(ax, 722, 50)
+    write(ax, 800, 747, "A tensor is all of these: numbers in order, and a shape.", BODY)
+    return ax.figure
+
+
+@picture(
+    "c1-reshape.png",
+    labs="c1",
+    alt="A table of 3 rows and 4 columns holds the numbers 0 to 11. Reshaped to 4 by 3, they keep "
+    "their reading order, and the rows break elsewhere: 0 1 2, then 3 4 5. Transposed to 4 by 3, "
+    "each row becomes a column: the first row is now 0 4 8.",
+)
+def reshape_transpose():
+    ax = page(
+        850,
+        "Reshape is not transpose",
+        "Both make 4 × 3 out of 3 × 4. The tint says in which row a number stood before.",
+    )
+    table, cell = np.arange(12).reshape(3, 4), 78
+    tints = [mix(dark(BLUE), share) for share in (0.06, 0.32, 0.9)]
+
+    def paint(value, r, c):
+        row = value // 4
+        return tints[row], PAPER if row == 2 else INK
+
+    top = 470 - 1.5 * cell
+    write(ax, 60 + 2 * cell, top - 40, "3 × 4", BODY, BLUE, bold=True)
+    grid(ax, 60, top, cell, table, paint, gid="table")
+    for y, values, name, notes, bend in (
+        (176, table.reshape(4, 3), "reshape", ("read row by row,", "written row by row"), -0.15),
+        (508, table.T, "transpose", ("rows become", "columns"), 0.15),
+    ):
+        middle = y + 2 * 70
+        arrow(ax, (396, 470 + (middle - 470) * 0.25), (690, middle), GREY, 5, bend=bend)
+        write(ax, 850, middle - 52, name, HEAD, bold=True, mono=True)
+        for k, note in enumerate(notes):
+            write(ax, 850, middle + 36 * k, note, BODY, GREY)
+        grid(ax, 1050, y, 70, values, paint, gid=name)
+        write(ax, 1310, middle - 30, "first row", SMALL, GREY, ha="left")
+        first = "  ".join(f"{value}" for value in values[0])
+        write(ax, 1310, middle + 10, first, HEAD, bold=True, ha="left", gid=f"{name} first")
+    return ax.figure
+
+
+# The neuron of lab 02, and the loss of a neuron with one input.
+SUM_X, SUM_W, SUM_B = np.array([1.0, 0.5, 2.0]), np.array([0.6, -0.4, 0.3]), 0.1
+LOSS_W, LOSS_X, LOSS_B, LOSS_Y = 3.0, 2.0, 1.0, 5.0
+
+
+def loss_flow() -> tuple[dict[str, float], dict[str, float]]:
+    """The values of the graph of (w·x + b − y)², and the slope of the loss by each."""
+    product = LOSS_W * LOSS_X
+    total = product + LOSS_B
+    error = total - LOSS_Y
+    by_error = 2 * error
+    values = {"product": product, "sum": total, "error": error, "loss": error**2}
+    return values, {"error": by_error, "w": by_error * LOSS_X}
+
+
+def node(ax, x, y, sign, r=52):
+    """A calculation in a graph."""
+    circle(ax, x, y, r, INK, fill=0.06)
+    write(ax, x, y, sign, TITLE, bold=True)
+
+
+@picture(
+    "c1-graph.png",
+    labs="c1",
+    alt="A computational graph. The inputs 1, 0.5 and 2 and the weights 0.6, −0.4 and 0.3 flow "
+    "into a node that multiplies; the products 0.6, −0.2 and 0.6 flow into one that adds them "
+    "up, 1.0; a last node adds the bias 0.1, and 1.1 comes out.",
+)
+def sum_graph():
+    ax = page(
+        724,
+        "A sum as a graph",
+        "Each circle is a calculation, each arrow a tensor on its way to the next one.",
+    )
+    products = SUM_X * SUM_W
+
+    def listed(values):
+        return "  ".join(number(value, 1) for value in values)
+
+    for y, name, text, colour in (
+        (230, "inputs x", listed(SUM_X), BLUE),
+        (410, "weights w", listed(SUM_W), VERMILLION),
+        (560, "bias b", number(SUM_B, 1), VERMILLION),
+    ):
+        box(ax, MARGIN, y - 50, 330, 100, colour, fill=0.08, width=4)
+        write(ax, MARGIN + 165, y - 22, name, SMALL, GREY)
+        write(ax, MARGIN + 165, y + 18, text, BODY, colour, bold=True)
+    row = 320
+    arrow(ax, (394, 236), (560, row - 16), BLUE, 5)
+    arrow(ax, (394, 404), (560, row + 16), VERMILLION, 5)
+    node(ax, 616, row, "×")
+    write(ax, 616, row - 84, "multiply", SMALL, GREY)
+    arrow(ax, (672, row), (900, row), GREY, 5)
+    write(ax, 784, row - 30, listed(products), BODY, bold=True, gid="products")
+    node(ax, 956, row, "Σ")
+    write(ax, 956, row - 84, "add up", SMALL, GREY)
+    arrow(ax, (1010, row + 18), (1176, 418), GREY, 5)
+    write(ax, 1130, row + 22, number(products.sum(), 1), BODY, bold=True, gid="sum")
+    arrow(ax, (394, 560), (1176, 460), VERMILLION, 5)
+    node(ax, 1230, 436, "+")
+    write(ax, 1230, 352, "add", SMALL, GREY)
+    arrow(ax, (1286, 436), (1400, 436), GREEN, 5)
+    circle(ax, 1466, 436, 60, GREEN)
+    write(ax, 1466, 436, number(products.sum() + SUM_B, 1), HEAD, GREEN, bold=True, gid="output")
+    write(ax, 1466, 524, "output", SMALL, GREY)
+    band(ax, 634, 50)
+    write(ax, 800, 659, "A new input needs no new graph: the numbers change, the way stays.", BODY)
+    return ax.figure
+
+
+@picture(
+    "c1-gradient.png",
+    labs="c1",
+    alt="The graph of the loss (w · x + b − y)² with w = 3, x = 2, b = 1 and y = 5. Forwards: "
+    "the product is 6, the sum 7, the error 2 and the loss 4. Backwards: the slope of the loss "
+    "is 4 at the error, passes through plus and minus unchanged, is 4 at b, and at the "
+    "multiplication it is taken times x, which makes 8 at w.",
+)
+def loss_graph():
+    ax = page(
+        790,
+        "Forwards the values, backwards the slopes",
+        "The loss is (w · x + b − y)². A slope says how much the loss grows when a number does.",
+    )
+    values, slopes = loss_flow()
+    row, feet = 372, 596
+    stops = {"×": 420, "+": 740, "−": 1030, "u²": 1290}
+    signs = list(stops.values())
+    for x, y, name, value, colour in (
+        (130, 282, "w", LOSS_W, VERMILLION),
+        (130, 506, "x", LOSS_X, BLUE),
+        (signs[1], feet, "b", LOSS_B, VERMILLION),
+        (signs[2], feet, "y", LOSS_Y, BLUE),
+    ):
+        box(ax, x - 70, y - 38, 140, 76, colour, fill=0.08, width=4)
+        write(ax, x, y, f"{name} = {value:.0f}", BODY, colour, bold=True)
+    for sign, x in stops.items():
+        node(ax, x, row, sign)
+    arrow(ax, (204, 290), (366, row - 18), VERMILLION, 5)
+    arrow(ax, (204, 492), (366, row + 24), BLUE, 5)
+    for x in signs[1:3]:
+        arrow(ax, (x, feet - 42), (x, row + 58), VERMILLION if x == signs[1] else BLUE, 5)
+    ends = [*signs, 1478]
+    for left, right, name in zip(ends, ends[1:], ("product", "sum", "error", "loss"), strict=False):
+        gap = 62 if name == "loss" else 56
+        arrow(ax, (left + 56, row), (right - gap, row), GREEN if name == "loss" else GREY, 5)
+        if name != "loss":
+            write(ax, (left + right) / 2, row - 60, name, SMALL, GREY)
+            place = ((left + right) / 2, row - 28)
+            write(ax, *place, f"{values[name]:.0f}", BODY, bold=True, gid=name)
+    circle(ax, 1478, row, 58, GREEN)
+    write(ax, 1478, row, f"{values['loss']:.0f}", HEAD, GREEN, bold=True, gid="loss")
+    write(ax, 1478, row - 86, "loss", SMALL, GREY)
+
+    def slope(x, y, value, gid):
+        pill(ax, x, y, f"{value:.0f}", PURPLE, BODY, gid=gid)
+
+    for k in range(3):
+        left, right = signs[k], signs[k + 1]
+        arrow(ax, (right - 62, row + 26), (left + 62, row + 26), PURPLE, 4)
+        slope((left + right) / 2, row + 62, slopes["error"], f"slope {k}")
+    arrow(ax, (372, row - 48), (214, 258), PURPLE, 4)
+    slope(306, 256, slopes["w"], "slope w")
+    arrow(ax, (signs[1] + 26, row + 62), (signs[1] + 26, feet - 44), PURPLE, 4)
+    slope(signs[1] + 70, 490, slopes["error"], "slope b")
+    for x, y, text in (
+        (452, row + 112, "times the other factor"),
+        (signs[1], row - 92, "passed on"),
+        (signs[2], row - 92, "passed on"),
+        (signs[3], row - 92, "times 2 · u"),
+    ):
+        write(ax, x, y, text, SMALL, PURPLE, bold=True, ground=PAPER)
+    band(ax, 680, 72, PURPLE)
+    note = "Make w larger by a little, and the loss grows by 8 times as much; with b, by 4 times."
+    write(ax, 800, 716, note, BODY, PURPLE, bold=True)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab c2
+
+
+@picture(
+    "c2-two-neurons.png",
+    labs="c2",
+    alt="A nerve cell above an artificial neuron, part by part. Other cells send signals: inputs. "
+    "Synapses pass on more or less of each: weights. The cell body gathers what comes: the net "
+    "input, with a bias. The axon hillock fires when that is enough: the activation. The axon "
+    "carries the signal on: the output.",
+)
+def two_neurons():
+    ax = page(
+        1010,
+        "A nerve cell and an artificial neuron",
+        "The artificial one borrows five parts of the living one, and makes arithmetic of them.",
+    )
+    top, bottom, columns = 310, 690, (130, 400, 740, 1050, 1420)
+    parts = [
+        (BLUE, "other cells", "send signals", "inputs", "numbers"),
+        (VERMILLION, "synapses", "pass on more or less", "weights", "multiply"),
+        (GREY, "cell body", "gathers what comes", "net input", "products + bias"),
+        (GREEN, "axon hillock", "fires, or does not", "activation", "bends the sum"),
+        (GREEN, "axon", "to the next cells", "output", "a number"),
+    ]
+    for x, (colour, alive, does, made, how) in zip(columns, parts, strict=True):
+        write(ax, x, 462, alive, BODY, colour, bold=True)
+        write(ax, x, 498, does, SMALL, GREY)
+        arrow(ax, (x, 524), (x, 560), LINE, 4)
+        write(ax, x, 836, made, BODY, colour, bold=True)
+        write(ax, x, 872, how, SMALL, GREY)
+    _nerve_cell(ax, columns, top)
+
+    for k, y in enumerate((bottom - 84, bottom, bottom + 84)):
+        circle(ax, 130, y, 34, BLUE)
+        write(ax, 130, y, f"x{SUB[k]}", BODY, BLUE, bold=True)
+        start, end = np.array((168, y)), np.array((672, bottom + 26 * (k - 1)))
+        arrow(ax, start, end, VERMILLION, 5)
+        pill(ax, *(start + 0.46 * (end - start)), f"w{SUB[k]}", VERMILLION, BODY)
+    circle(ax, 740, bottom, 64, GREY, fill=0.07, width=5)
+    write(ax, 740, bottom - 10, "Σ", TITLE, bold=True)
+    write(ax, 740, bottom + 30, "+ bias", SMALL, VERMILLION)
+    arrow(ax, (808, bottom), (966, bottom), GREY, 5)
+    write(ax, 884, bottom - 28, "z", BODY, bold=True)
+    box(ax, 972, bottom - 74, 156, 148, GREY, width=5)
+    line(ax, [(992, bottom + 36), (1050, bottom + 36), (1108, bottom - 44)], GREEN, 7)
+    arrow(ax, (1134, bottom), (1376, bottom), GREEN, 5)
+    circle(ax, 1420, bottom, 40, GREEN, width=5)
+
+    band(ax, 912, 60)
+    note = "Alike in outline only: a nerve cell is alive and sends pulses; the other is a formula."
+    write(ax, 800, 942, note, BODY)
+    return ax.figure
+
+
+def _nerve_cell(ax, columns, y):
+    """A nerve cell whose parts stand at ``columns``, and the ends of three other cells."""
+    other, synapse, body, hillock, end = columns
+
+    def curve(a, b, c, colour, width):
+        t = np.linspace(0, 1, 30)[:, None]
+        a, b, c = (np.array(point, float) for point in (a, b, c))
+        line(ax, (1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c, colour, width)
+
+    for k, rise in enumerate((-92, 0, 92)):
+        root, tip = (body - 54, y + 0.3 * rise), (synapse + 8, y + rise)
+        curve(root, (synapse + 190, y + 0.85 * rise), tip, mix(GREY, 0.75), 15)
+        twig = (synapse + 70, y + rise + (-46, -38, 46)[k])
+        curve((synapse + 150, y + 0.83 * rise), (synapse + 110, y + rise), twig, GREY, 7)
+        curve(
+            (other - 54, y + rise), (other + 100, y + 1.1 * rise), (synapse - 22, y + rise), BLUE, 7
+        )
+        circle(ax, synapse - 26, y + rise, 15, BLUE, fill=1, width=0, zorder=3)
+        circle(ax, synapse, y + rise, 13, VERMILLION, fill=1, width=0, zorder=3)
+    write(ax, synapse + 180, y - 122, "dendrites", SMALL, GREY)
+    curve((body + 50, y), (body + 160, y), (hillock - 60, y), GREY, 22)
+    around = np.linspace(0, 2 * np.pi, 200)
+    radius = 84 + 9 * np.cos(3 * around + 0.4) + 5 * np.sin(5 * around)
+    outline = np.stack([body + radius * np.cos(around), y + radius * np.sin(around)], axis=1)
+    style = {"facecolor": mix(GREY, 0.14), "edgecolor": GREY, "lw": 3.6}
+    ax.add_artist(Polygon(outline, zorder=2, **style))
+    circle(ax, body, y, 28, GREY, fill=0.5, width=0, zorder=3)
+    funnel = [(body + 66, y - 40), (hillock - 60, y - 11), (hillock - 60, y + 11)]
+    ax.add_artist(Polygon([*funnel, (body + 66, y + 40)], color=mix(GREY, 0.5), zorder=1.5))
+    pulse = [(-58, 0), (-22, 0), (-10, -62), (6, 26), (16, 0), (58, 0)]
+    box(ax, hillock - 72, y - 86, 144, 136, GREEN, width=3, fill=0.06, zorder=2)
+    line(ax, [(hillock + dx, y + 6 + dy) for dx, dy in pulse], GREEN, 6, zorder=3)
+    curve((hillock + 72, y), (hillock + 150, y), (end - 90, y), GREEN, 9)
+    for k in range(3):
+        box(ax, hillock + 92 + 66 * k, y - 15, 54, 30, GREEN, fill=0.3, width=2.5, radius=15)
+    for rise in (-90, -30, 30, 90):
+        tip = (end + 52, y + rise)
+        curve((end - 90, y), (end - 20, y + 0.2 * rise), tip, GREEN, 5)
+        circle(ax, *tip, 11, GREEN, fill=1, width=0)
+
+
+def gradient_descent(step: int, subtitle: str) -> Figure:
+    """A bowl of losses, its map, and the neuron itself, after ``step`` steps down."""
+    path = descent()[: step + 1]
+    weight, bias = path[-1]
+    ax = page(980, "Gradient descent", subtitle)
+    headings = [(300, "the loss as a landscape"), (860, "its map"), (1340, "the neuron")]
+    for x, heading in headings:
+        write(ax, x, 176, heading, BODY, GREY, bold=True)
+
+    # A bowl of rings of equal loss, the far quarters drawn first.
+    rings, around = np.sqrt(np.linspace(0, 5, 11)), np.linspace(0, 2 * np.pi, 61)
+    quads = []
+    for inner, outer in zip(rings, rings[1:], strict=False):
+        for a, b in zip(around, around[1:], strict=False):
+            corners = [_on_ring(r, t) for r, t in ((inner, a), (outer, a), (outer, b), (inner, b))]
+            heights = [r**2 for r in (inner, outer, outer, inner)]
+            depth = np.mean([_seen(*c, 0)[1] for c in corners])
+            quads.append((depth, corners, heights, inner**2))
+    for k, (_, corners, heights, low) in enumerate(sorted(quads, key=lambda quad: quad[0])):
+        face = mix(PURPLE, 0.1 + 0.13 * low)
+        points = [_seen(*c, h) for c, h in zip(corners, heights, strict=True)]
+        style = {"facecolor": face, "edgecolor": mix(PURPLE, 0.75), "lw": 0.5}
+        ax.add_artist(Polygon(points, zorder=1 + k * 1e-4, **style))
+    rolled = [_seen(w, b, descent_loss(w, b) - LOWEST[1]) for w, b in path]
+    line(ax, rolled, INK, 4, zorder=2)
+    for x, y in rolled[:-1]:
+        circle(ax, x, y, 7, INK, fill=1, width=0, zorder=2.1)
+    circle(ax, *rolled[-1], 15, VERMILLION, fill=1, width=0, zorder=2.2)
+    write(ax, 300, 812, "height = loss", SMALL, GREY)
+
+    place = chart(650, 226, 420, 520, (-2.0, 3.6), (-2.2, 3.1))
+    for k, ring in enumerate(rings[1:]):
+        xs, ys = np.transpose([_on_ring(ring, angle) for angle in around])
+        line(ax, place(xs, ys), mix(PURPLE, 0.45 + 0.05 * k), 3)
+    line(ax, place(*np.transpose(path)), INK, 4, zorder=2)
+    for x, y in place(*np.transpose(path[:-1])) if step else ():
+        circle(ax, x, y, 7, INK, fill=1, width=0, zorder=2.1)
+    circle(ax, *place(weight, bias)[0], 15, VERMILLION, fill=1, width=0, zorder=2.2)
+    line(ax, place([-2, -2, 3.6], [3.1, -2.2, -2.2]), GREY, 3)
+    for tick in (-1, 0, 1, 2, 3):
+        write(ax, place(tick, 0)[0][0], 770, number(tick, 0), SMALL, GREY)
+        if tick < 3:
+            write(ax, 640, place(0, tick)[0][1], number(tick, 0), SMALL, GREY, ha="right")
+    write(ax, 860, 812, "weight", SMALL, GREY)
+    upright(ax, 598, 486, "bias")
+
+    place = chart(1140, 226, 400, 520, (-1.4, 2.4), (-1.5, 3.4))
+    line(ax, place([-1.4, -1.4, 2.4], [3.4, -1.5, -1.5]), GREY, 3)
+    for x, y in zip(*DESCENT_POINTS, strict=True):
+        line(ax, place(x, [y, weight * x + bias]), PURPLE, 4)
+    ends = np.array([-1.3, 2.3])
+    inside = np.clip((np.array([-1.5, 3.4]) - bias) / weight, *sorted(ends))
+    ends = np.sort(np.where(np.abs(weight) > 1e-9, inside, ends))
+    line(ax, place(ends, weight * ends + bias), GREEN, 7, zorder=1.5)
+    for x, y in place(*DESCENT_POINTS):
+        circle(ax, x, y, 11, BLUE, fill=1, width=0, zorder=3)
+    for tick in (-1, 0, 1, 2, 3):
+        write(ax, 1130, place(0, tick)[0][1], number(tick, 0), SMALL, GREY, ha="right")
+        if tick < 3:
+            write(ax, place(tick, 0)[0][0], 770, number(tick, 0), SMALL, GREY)
+    write(ax, 1340, 812, "input", SMALL, GREY)
+    upright(ax, 1088, 486, "output")
+
+    band(ax, 852, 84)
+    write(ax, 84, 894, f"step {step} of {DESCENT_STEPS}", BODY, bold=True, ha="left", gid="step")
+    numbers = f"weight {number(weight)}   bias {number(bias)}"
+    write(ax, 330, 894, numbers, BODY, VERMILLION, bold=True, ha="left", gid="numbers")
+    text = f"loss {number(descent_loss(weight, bias), 3)}"
+    write(ax, 742, 894, text, BODY, PURPLE, bold=True, ha="left", gid="loss")
+    rule = f"a step: each number − {DESCENT_RATE} × its slope"
+    write(ax, 1516, 894, rule, BODY, ha="right")
+    return ax.figure
+
+
+def _on_ring(ring, angle):
+    """The weight and bias at which the loss is ``ring`` squared above the lowest."""
+    x = np.array(DESCENT_POINTS[0])
+    curvature = np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1.0]])
+    values, axes = np.linalg.eigh(curvature)
+    return LOWEST[0] + axes @ (ring * np.array((np.cos(angle), np.sin(angle))) / np.sqrt(values))
+
+
+def _seen(weight, bias, height):
+    """Where a point of the landscape stands on the page, seen from above and aside."""
+    turn, s = np.radians(252), 86
+    w, b = weight - LOWEST[0][0], bias - LOWEST[0][1]
+    across, deep = w * np.cos(turn) - b * np.sin(turn), w * np.sin(turn) + b * np.cos(turn)
+    return 300 + s * across, 590 - 0.76 * s * deep - 23 * height
+
+
+@picture(
+    "c2-gradient-descent.gif",
+    labs="c2",
+    alt="Animation: a ball rolls down a bowl, the loss over all weights and biases of a neuron, "
+    "in twelve steps that grow shorter as the ground gets flatter. On the map of the bowl the path "
+    "bends towards the middle. Beside it the neuron's line swings until it fits five points.",
+    seconds=(3, 2, 2, *[1] * 9, 5),
+    colours=192,
+)
+def gradient_descent_animation(step: int = 12):
+    subtitle = "Feel the slope, take a step downhill, feel again. The line at the right follows."
+    return gradient_descent(step, subtitle)
+
+
+@picture(
+    "c2-gradient-descent.png",
+    labs="c2",
+    alt="Twelve steps of gradient descent. Left a bowl whose height is the loss, with a path from "
+    "its rim to its bottom; in the middle its map, with rings of equal loss and the same path; at "
+    "the right the neuron at the end of the path, a line that fits five points.",
+)
+def gradient_descent_still():
+    return gradient_descent(DESCENT_STEPS, "Twelve steps downhill, and the neuron at their end.")
+
+
+# --------------------------------------------------------------------------- lab c3
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that moves over a picture of so many pixels a side."""
+
+    name: str
+    pixels: int
+    side: int
+    stride: int
+    padding: int
+    colour: str
+
+    @property
+    def places(self) -> int:
+        """How many places it has in each direction."""
+        return (self.pixels + 2 * self.padding - self.side) // self.stride + 1
+
+
+WINDOWS = (
+    Window("kernel 3 × 3", 6, 3, 1, 0, VERMILLION),
+    Window("stride 2", 6, 3, 2, 0, VERMILLION),
+    Window("padding 1", 6, 3, 1, 1, VERMILLION),
+    Window("pooling 2 × 2", 6, 2, 2, 0, PURPLE),
+)
+
+
+@picture(
+    "c3-windows.png",
+    labs="c3",
+    alt="Four windows on a picture of 6 × 6 pixels, with their first and second places. A kernel "
+    "of 3 × 3 has 4 places in each direction; with stride 2 it has 2, and the last row and column "
+    "of pixels are never reached; with padding 1 it has 6. Pooling 2 × 2 has 3, side by side.",
+)
+def windows():
+    ax = page(
+        946,
+        "How many places has a window?",
+        "Where it lies, it gives one number of the result. Four windows on a picture of 6 × 6.",
+    )
+    cell, top = 40, 246
+    for k, window in enumerate(WINDOWS):
+        left = MARGIN + 20 + 370 * k
+        across = left + 4 * cell
+        write(ax, across, 188, window.name, HEAD, window.colour, bold=True)
+        around = range(-window.padding, window.pixels + window.padding)
+        reached = (window.places - 1) * window.stride + window.side - window.padding
+        for r in around:
+            for c in around:
+                x, y = left + (c + 1) * cell, top + (r + 1) * cell
+                inside = min(r, c) >= 0 and max(r, c) < window.pixels
+                share = 0.34 if max(r, c) < reached else 0.1
+                square(ax, x, y, cell, cell, mix(BLUE, share) if inside else mix(GREY, 0.12))
+                if not inside and (r, c) not in ((-1, -1), (-1, 0)):  # those are numbered
+                    write(ax, x + cell / 2, y + cell / 2, "0", SMALL, GREY)
+        first = (left + (1 - window.padding) * cell, top + (1 - window.padding) * cell)
+        size = window.side * cell
+        second = (first[0] + window.stride * cell, first[1])
+        square(ax, *second, size, size, "none", edge=mix(window.colour, 0.5), width=5, zorder=3)
+        square(ax, *first, size, size, "none", edge=window.colour, width=8, zorder=4)
+        for place in range(2):
+            x = first[0] + place * window.stride * cell + cell / 2
+            write(ax, x, first[1] + cell / 2, f"{place + 1}", SMALL, bold=True, zorder=5)
+        arrow(ax, (across, top + 8 * cell + 14), (across, top + 8 * cell + 62), GREY, 5)
+        small = 18
+        side = window.places * small
+        for r in range(window.places):
+            for c in range(window.places):
+                spot = (across - side / 2 + c * small, 642 + r * small)
+                square(ax, *spot, small, small, mix(GREEN, 0.7 if r == 0 and c < 2 else 0.3))
+        room = window.pixels + 2 * window.padding - window.side
+        text = f"{window.pixels} + {2 * window.padding} − {window.side} = {room}"
+        write(ax, across, 784, text, SMALL)
+        text = f"({room} ÷ {window.stride} → {window.places - 1}) + 1 = {window.places}"
+        write(ax, across, 822, text, SMALL, bold=True, gid=window.name)
+    band(ax, 866, 56)
+    room = "room = pixels + padding on both sides − window"
+    write(ax, 800, 894, f"{room};  places = (room ÷ stride, rounded down) + 1", BODY)
+    return ax.figure
+
+
+# (name, side of the window, stride): lab 03's network, as far as its maps reach.
+FIELDS = (
+    ("conv 3 × 3", 3, 1),
+    ("pool 2 × 2", 2, 2),
+    ("conv 3 × 3", 3, 1),
+    ("pool 2 × 2", 2, 2),
+    ("conv 3 × 3", 3, 1),
+)
+
+
+def receptive_fields(pixels: int = 28) -> list[tuple[int, int, int]]:
+    """For each layer how many neurons lie in a row, how many pixels apart, what each sees."""
+    count, apart, field = pixels, 1, 1
+    rows = [(count, apart, field)]
+    for _, side, stride in FIELDS:
+        count = (count - side) // stride + 1
+        field, apart = field + (side - 1) * apart, apart * stride
+        rows.append((count, apart, field))
+    return rows
+
+
+@picture(
+    "c3-receptive-field.png",
+    labs="c3",
+    alt="A section through lab 03's network: a row of 28 pixels at the bottom, above it the maps "
+    "with 26, 13, 11, 5 and 3 neurons. From the middle neuron at the top lines go down to all that "
+    "it depends on: 3 neurons, 6, 8, 16, and in the end 18 pixels, its receptive field.",
+)
+def receptive_field():
+    ax = page(
+        920,
+        "The receptive field grows from layer to layer",
+        "A section through lab 03’s network: one row of the picture, and one row of each map.",
+    )
+    pixel, left, floor, step = 40, 250, 788, 116
+    rows = receptive_fields()
+    write(ax, MARGIN, 168, "layer", SMALL, GREY, bold=True, ha="left")
+    write(ax, WIDTH - MARGIN, 168, "each sees", SMALL, GREY, bold=True, ha="right")
+
+    def middle(row, neuron):
+        """The middle of what a neuron sees, in pixels of the page."""
+        _, apart, field = rows[row]
+        return left + pixel * (neuron * apart + field / 2)
+
+    reached = [range(count) for count, _, _ in rows]
+    reached[-1] = range(1, 2)
+    for row in range(len(FIELDS), 0, -1):
+        _, side, stride = FIELDS[row - 1]
+        first, last = reached[row][0] * stride, reached[row][-1] * stride + side - 1
+        reached[row - 1] = range(first, last + 1)
+        y, below = floor - step * row + 32, floor - step * (row - 1)
+        for neuron in reached[row]:
+            for part in range(side):
+                ends = (middle(row, neuron), middle(row - 1, neuron * stride + part))
+                line(ax, list(zip(ends, (y, below), strict=True)), mix(VERMILLION, 0.4), 2)
+    for row, (count, _, field) in enumerate(rows):
+        y = floor - step * row
+        colour = VERMILLION if row else BLUE
+        for neuron in range(count):
+            x = middle(row, neuron) - pixel / 2 + 3
+            seen = neuron in reached[row]
+            square(ax, x, y, pixel - 6, 32, mix(colour, 0.75 if seen else 0.14), zorder=2)
+        name = FIELDS[row - 1][0] if row else "picture"
+        write(ax, MARGIN, y + 4, name, BODY, colour, bold=True, ha="left")
+        noun = "neurons" if row else "pixels"
+        write(ax, MARGIN, y + 34, f"{count} {noun}", SMALL, GREY, ha="left")
+        sees = f"{field} pixels" if row else "itself"
+        write(ax, WIDTH - MARGIN, y + 16, sees, BODY, bold=True, ha="right", gid=f"field {row}")
+    seen = reached[0]
+    ends = (left + pixel * seen[0] + 3, left + pixel * (seen[-1] + 1) - 3)
+    line(ax, [(ends[0], floor + 52), (ends[1], floor + 52)], dark(BLUE), 5)
+    note = f"the receptive field of the middle neuron at the top: {len(seen)} of 28 pixels"
+    write(ax, sum(ends) / 2, floor + 84, note, BODY, BLUE, bold=True)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- lab c4
+
+
+def two_groups() -> tuple[np.ndarray, np.ndarray]:
+    """Sixteen points of two kinds, from 0 to 1 across and down: ``(16, 2)``, and the kinds."""
+    below = [(12, 62), (22, 80), (28, 58), (36, 72), (14, 40), (30, 38), (44, 88), (46, 60)]
+    above = [(56, 36), (66, 48), (72, 22), (84, 34), (62, 14), (88, 56), (76, 62), (50, 16)]
+    return np.array(below + above) / 100, np.repeat([0, 1], 8)
+
+
+def _points(ax, x, y, side, lettered):
+    """The sixteen points in a square; those in ``lettered`` show their label, a or b."""
+    places, kinds = two_groups()
+    for i, ((across, down), kind) in enumerate(zip(places, kinds, strict=True)):
+        middle = (x + across * side, y + down * side)
+        if i in lettered:
+            badge(ax, *middle, 17, "ab"[kind], SMALL, BLUE if kind == 0 else GREEN)
+        else:
+            circle(ax, *middle, 13, GREY, fill=0.15, width=3)
+
+
+def _border(ax, x, y, side):
+    ends = [(x + 0.22 * side, y + 0.04 * side), (x + 0.8 * side, y + 0.94 * side)]
+    line(ax, ends, VERMILLION, 6)
+
+
+@picture(
+    "c4-kinds.png",
+    labs="c4",
+    alt="Four panels. Supervised: every point carries a label, a or b, and a border between them "
+    "is learned. Unsupervised: no point has a label, and two groups are found. Semi-supervised: "
+    "four of sixteen points have a label, the border is much the same. Reinforcement: an agent "
+    "acts on its environment, which answers with a reward.",
+)
+def kinds_of_learning():
+    ax = page(
+        760,
+        "Four kinds of learning",
+        "They differ in what is given: all answers, none, a few, or only a reward.",
+    )
+    panels = (
+        ("supervised", "every example is answered", "learned: a border"),
+        ("unsupervised", "no example is answered", "learned: two groups"),
+        ("semi-supervised", "a few are answered", "learned: a border"),
+        ("reinforcement", "a reward for each action", "learned: what to do"),
+    )
+    side, top = 270, 280
+    for i, (name, given, learned) in enumerate(panels):
+        x = 60 + 378 * i
+        box(ax, x, 160, 346, 470, GREY, fill=0.05)
+        write(ax, x + 173, 200, name, HEAD, bold=True)
+        write(ax, x + 173, 242, given, SMALL, GREY)
+        write(ax, x + 173, 598, learned, SMALL, VERMILLION, bold=True)
+    lefts = [60 + 378 * i + 38 for i in range(4)]
+    _points(ax, lefts[0], top, side, range(16))
+    _border(ax, lefts[0], top, side)
+    _points(ax, lefts[1], top, side, ())
+    places, kinds = two_groups()
+    turn = np.linspace(0, 2 * np.pi, 80)
+    for kind in (0, 1):
+        group = places[kinds == kind]
+        # An ellipse that lies as the points of the group do.
+        shape = 2.15 * np.linalg.cholesky(np.cov(group.T))
+        ring = group.mean(axis=0) + np.stack([np.cos(turn), np.sin(turn)], axis=1) @ shape.T
+        line(ax, [*(ring * side + (lefts[1], top))], VERMILLION, 5, dashed=True)
+    _points(ax, lefts[2], top, side, (1, 4, 10, 13))
+    _border(ax, lefts[2], top, side)
+    x = lefts[3]
+    box(ax, x + 45, top, 180, 76, VERMILLION, fill=0.12)
+    write(ax, x + 135, top + 38, "agent", BODY, VERMILLION, bold=True)
+    box(ax, x + 25, top + 190, 220, 76, BLUE, fill=0.12)
+    write(ax, x + 135, top + 228, "environment", BODY, BLUE, bold=True)
+    arrow(ax, (x + 200, top + 80), (x + 200, top + 186), VERMILLION, 5)
+    arrow(ax, (x + 70, top + 186), (x + 70, top + 80), GREEN, 5)
+    write(ax, x + 190, top + 133, "action", SMALL, VERMILLION, ha="right")
+    write(ax, x + 60, top + 133, "reward", SMALL, GREEN, ha="right")
+    band(ax, 660, 60)
+    note = "The same question each time: does what was learned hold for what has not been seen?"
+    write(ax, 800, 690, note, BODY)
+    return ax.figure
+
+
+def _icon_dense(ax, x, y):
+    for a in (-20, 20):
+        for b in (-24, 0, 24):
+            line(ax, [(x - 28, y + a), (x + 24, y + b)], LINE, 2)
+    for a in (-20, 20):
+        circle(ax, x - 28, y + a, 8, BLUE, fill=0.3, width=2.5)
+    for b in (-24, 0, 24):
+        circle(ax, x + 24, y + b, 8, VERMILLION, fill=0.3, width=2.5)
+
+
+def _icon_kernel(ax, x, y):
+    for row in range(4):
+        for column in range(4):
+            inside = row < 2 and 0 < column < 3
+            face = mix(VERMILLION if inside else BLUE, 0.5 if inside else 0.12)
+            square(ax, x - 28 + 14 * column, y - 28 + 14 * row, 14, 14, face)
+
+
+def _icon_layers(ax, x, y):
+    for k, colour in enumerate((GREY, GREY, GREY, VERMILLION)):
+        box(ax, x - 32 + 17 * k, y - 26, 11, 52, colour, fill=0.25, width=2.5, radius=4)
+
+
+def _step(ax, start, end, colour=VERMILLION):
+    """An arrow small enough for an icon."""
+    start, end = np.array(start, float), np.array(end, float)
+    ahead = (end - start) / np.hypot(*(end - start))
+    aside = np.array([-ahead[1], ahead[0]])
+    head = [end, end - 12 * ahead + 7 * aside, end - 12 * ahead - 7 * aside]
+    line(ax, [tuple(start), tuple(end - 8 * ahead)], colour, 3, zorder=2)
+    ax.add_artist(Polygon(head, facecolor=colour, edgecolor="none", zorder=3))
+
+
+def _icon_loop(ax, x, y):
+    circle(ax, x - 12, y + 10, 16, VERMILLION, fill=0.3, width=3)
+    turn = np.linspace(0.35, -1.35, 30) * np.pi
+    ring = np.stack([x + 10 + 18 * np.cos(turn), y - 8 + 18 * np.sin(turn)], axis=1)
+    line(ax, [tuple(end) for end in ring[:-4]], VERMILLION, 3)
+    _step(ax, ring[-8], (x - 10, y - 7))
+
+
+def _icon_two_chains(ax, x, y):
+    line(ax, [(x - 32, y + 18), (x + 12, y + 18)], BLUE, 3)
+    line(ax, [(x - 10, y - 18), (x + 34, y - 18)], GREEN, 3)
+    for k in range(3):
+        circle(ax, x - 32 + 22 * k, y + 18, 8, BLUE, fill=0.3, width=2.5)
+        circle(ax, x - 10 + 22 * k, y - 18, 8, GREEN, fill=0.3, width=2.5)
+    _step(ax, (x + 9, y + 9), (x - 5, y - 9))
+
+
+def _icon_waist(ax, x, y):
+    shape = [(-32, -26), (0, -7), (32, -26), (32, 26), (0, 7), (-32, 26)]
+    ends = [(x + a, y + b) for a, b in shape]
+    fill = mix(VERMILLION, 0.25)
+    ax.add_artist(Polygon(ends, facecolor=fill, edgecolor=VERMILLION, lw=2, zorder=1))
+
+
+def _icon_noise(ax, x, y):
+    for (row, column), value in np.ndenumerate(np.random.default_rng(3).random((4, 3))):
+        square(ax, x - 36 + 9 * column, y - 18 + 9 * row, 9, 9, mix(GREY, value), width=0)
+    _step(ax, (x - 6, y), (x + 11, y))
+    circle(ax, x + 25, y, 12, GREEN, fill=0.3, width=3)
+
+
+def _icon_graph(ax, x, y):
+    nodes = [(-26, -14), (2, -24), (26, -4), (-8, 10), (14, 24)]
+    for a, b in ((0, 1), (0, 3), (1, 2), (1, 3), (2, 4), (3, 4)):
+        ends = [(x + nodes[k][0], y + nodes[k][1]) for k in (a, b)]
+        line(ax, ends, GREY, 3)
+    for a, b in nodes:
+        circle(ax, x + a, y + b, 8, VERMILLION, fill=0.3, width=2.5)
+
+
+def _icon_reward(ax, x, y):
+    box(ax, x - 26, y - 33, 52, 20, VERMILLION, fill=0.3, width=2.5, radius=5)
+    box(ax, x - 26, y + 13, 52, 20, BLUE, fill=0.3, width=2.5, radius=5)
+    _step(ax, (x + 14, y - 13), (x + 14, y + 13))
+    _step(ax, (x - 14, y + 13), (x - 14, y - 13), GREEN)
+
+
+# What goes in, its icon, the network, where it is met, what comes out, how it learns.
+NETWORKS = (
+    ("a row of numbers", _icon_dense, "dense", "lab 02", "a number or a class", "supervised"),
+    ("a picture", _icon_kernel, "convolutional", "labs 03 to 08", "what is in it", "supervised"),
+    ("a picture", _icon_layers, "pretrained", "lab 07", "what is in it", "supervised"),
+    (
+        "a sequence",
+        _icon_loop,
+        "recurrent",
+        "RNN, LSTM, GRU",
+        "a class, the next item",
+        "supervised",
+    ),
+    (
+        "a sentence",
+        _icon_two_chains,
+        "sequence to sequence",
+        "transformer",
+        "a sentence",
+        "supervised",
+    ),
+    (
+        "a picture",
+        _icon_waist,
+        "autoencoder",
+        "a narrow waist",
+        "the picture again",
+        "unsupervised",
+    ),
+    ("noise", _icon_noise, "generative", "diffusion, GAN", "a new picture", "unsupervised"),
+    (
+        "things and links",
+        _icon_graph,
+        "graph network",
+        "molecules, maps",
+        "a property",
+        "supervised",
+    ),
+    (
+        "a situation",
+        _icon_reward,
+        "deep reinforcement",
+        "games, robots",
+        "an action",
+        "reinforcement",
+    ),
+)
+
+
+@picture(
+    "c4-map.png",
+    labs="c4",
+    alt="A map of nine kinds of networks, each with what goes in, what comes out, and how it "
+    "learns. In this workshop: dense, convolutional and pretrained networks. Beyond it: recurrent "
+    "networks and sequence to sequence for sequences, autoencoders and generative networks without "
+    "labels, graph networks, and deep reinforcement learning.",
+)
+def map_of_networks():
+    pitch, first = 92, 200
+    ax = page(
+        first + 9 * pitch + 110,
+        "Networks, by what goes in and what comes out",
+        "Three are met in this workshop. The others are made of the same parts.",
+    )
+    heads = (("in", 250, BLUE), ("network", 740, VERMILLION), ("out", 1190, GREEN))
+    for text, x, colour in (*heads, ("kind of learning", 1440, GREY)):
+        write(ax, x, 172, text, SMALL, colour, bold=True)
+    for i, (goes_in, icon, name, note, out, learns) in enumerate(NETWORKS):
+        y = first + pitch * i + (70 if i > 2 else 0) + 46
+        here = i < 3
+        write(ax, 250, y, goes_in, BODY, BLUE)
+        arrow(ax, (385, y), (455, y), BLUE, 4)
+        box(ax, 465, y - 39, 520, 78, VERMILLION if here else GREY, fill=0.1 if here else 0.04)
+        icon(ax, 520, y)
+        write(ax, 578, y - 15, name, BODY, VERMILLION if here else INK, bold=True, ha="left")
+        write(ax, 578, y + 18, note, SMALL, GREY, ha="left")
+        arrow(ax, (995, y), (1050, y), GREEN, 4)
+        write(ax, 1190, y, out, BODY, GREEN)
+        write(ax, 1440, y, learns, SMALL, GREY)
+    border = first + 3 * pitch + 35
+    line(ax, [(60, border), (640, border)], GREY, 3, dashed=True)
+    line(ax, [(960, border), (1540, border)], GREY, 3, dashed=True)
+    write(ax, 800, border, "beyond this workshop", SMALL, GREY, bold=True)
+    return ax.figure
+
+
+# --------------------------------------------------------------------------- the project
+
+
+@picture(
+    "architecture.png",
+    labs="README",
+    alt="The labs stand on the library labkit. Its rooms data, models and training make three "
+    "things, data, model and history, and the rooms plot, check, widgets, sweep, store, serve and "
+    "stream take them. Five services can be plugged in: a mirror or bucket, PostgreSQL, S3, "
+    "Prometheus and Kafka. It all runs on a laptop, in a container, on a cluster and in CI.",
+)
+def architecture():
+    ax = page(
+        1196,
+        "The workshop in one picture",
+        "Every lab stands on the same rooms. Three things pass through them: data, model, history.",
+    )
+    write(ax, MARGIN, 190, "labs", HEAD, bold=True, ha="left")
+    labs = [*(f"{k:02d}" for k in range(13)), *(f"c{k}" for k in range(1, 5))]
+    for k, name in enumerate(labs):
+        x = 188 + 78 * k + 38 * (k > 12)
+        box(ax, x, 160, 66, 60, GREY, width=3, radius=10)
+        write(ax, x + 33, 190, name, BODY, bold=True, mono=True)
+    arrow(ax, (800, 230), (800, 272), GREY, 5)
+
+    box(ax, MARGIN, 282, 1480, 470, GREY, fill=0.05, width=4, radius=22)
+    write(ax, 92, 322, "labkit", HEAD, bold=True, mono=True, ha="left")
+    makers = [
+        ("data", 'load("mnist")', "data", BLUE),
+        ("models", "cnn(data)", "model", VERMILLION),
+        ("training", "fit(model, data)", "history", GREEN),
+    ]
+    for k, (name, call, noun, colour) in enumerate(makers):
+        x = 104 + 470 * k
+        box(ax, x, 352, 270, 124, colour, fill=0.1, width=4)
+        write(ax, x + 135, 392, name, BODY, colour, bold=True, mono=True)
+        write(ax, x + 135, 438, call, SMALL, mono=True)
+        arrow(ax, (x + 274, 414), (x + 308, 414), colour, 4)
+        line(ax, [(x + 376, 440), (x + 376, 532)], colour, 5)
+        pill(ax, x + 376, 414, noun, colour, BODY, mono=True, solid=True)
+        if k < 2:
+            arrow(ax, (x + 430, 414), (x + 464, 414), colour, 4)
+    line(ax, [(104, 532), (1496, 532)], GREY, 6)
+    takers = [
+        ("plot", "figures"),
+        ("check", "exercises"),
+        ("widgets", "panels"),
+        ("sweep", "many trials"),
+        ("store", "versions"),
+        ("serve", "an address"),
+        ("stream", "many pictures"),
+    ]
+    middles = [194 + 202 * k for k in range(7)]
+    for x, (name, what) in zip(middles, takers, strict=True):
+        arrow(ax, (x, 536), (x, 584), GREY, 4)
+        box(ax, x - 90, 592, 180, 124, GREY, fill=0, width=4)
+        write(ax, x, 632, name, BODY, bold=True, mono=True)
+        write(ax, x, 678, what, SMALL, GREY)
+
+    write(ax, 312, 836, "plugged in by a setting,", SMALL, GREY, ha="left")
+    write(ax, 312, 870, "or the small one inside", SMALL, GREY, ha="left")
+    plugs = [
+        (170, "mirror, bucket", "or the sample", BLUE),
+        (middles[3], "PostgreSQL", "or a file", GREY),
+        (middles[4], "S3", "or a folder", GREY),
+        (middles[5], "Prometheus", "reads /metrics", GREY),
+        (middles[6], "Kafka", "or one inside", GREY),
+    ]
+    for x, name, otherwise, colour in plugs:
+        wide = 220 if colour == BLUE else 186
+        drum(ax, x - wide / 2, 814, wide, 100, colour, fill=0.08)
+        write(ax, x, 858, name, SMALL, colour if colour == BLUE else INK, bold=True)
+        write(ax, x, 894, otherwise, SMALL, GREY)
+        if colour == GREY:
+            line(ax, [(x, 722), (x, 796)], GREY, 4)
+    line(ax, [(102, 414), (82, 414), (82, 804)], BLUE, 4)
+
+    write(ax, MARGIN, 1022, "runs on", HEAD, bold=True, ha="left")
+    places = [
+        ("your laptop", "make lab"),
+        ("a container", "one image"),
+        ("a cluster", "pods and Jobs"),
+        ("CI", "make test"),
+    ]
+    for k, (place, how) in enumerate(places):
+        x = 208 + 337 * k
+        box(ax, x, 972, 321, 100, GREY, width=4)
+        write(ax, x + 160, 1004, place, BODY, bold=True)
+        write(ax, x + 160, 1042, how, SMALL, GREY)
+    band(ax, 1104, 56)
+    note = "Alone it needs nothing. On a cluster the same call takes another address."
+    write(ax, 800, 1132, note, BODY)
+    return ax.figure
+
+
 # --------------------------------------------------------------------------- the files
 
 
-def draw(name: str, *, width: int = WIDTH, **options) -> Image.Image:
+def draw(name: str, *, width: int = WIDTH, theme: str = "light", **options) -> Image.Image:
     """The picture as pixels, whatever settings of matplotlib the user has."""
     with matplotlib.style.context(["default", {"text.hinting": "none"}]):
         figure = PICTURES[name].draw(**options)
+        THEMES[theme].repaint(figure)
         figure.set_dpi(DPI * width / WIDTH)
         figure.canvas.draw()
         return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
@@ -2784,23 +3874,24 @@ def palettised(frames: list[Image.Image], colours: int) -> list[Image.Image]:
     return indexed
 
 
-def encode(name: str) -> bytes:
+def encode(name: str, *, theme: str = "light") -> bytes:
     """The picture as the bytes of its file, without any metadata."""
     file = io.BytesIO()
     if name.endswith(".gif"):
-        steps = range(convolve(STROKE, KERNEL).size)
-        frames = palettised([draw(name, width=GIF_WIDTH, step=k) for k in steps], 64)
-        seconds = [3, 2, 2] + [1] * (len(steps) - 4) + [4]
+        seconds = PICTURES[name].seconds
+        steps = range(len(seconds))
+        frames = [draw(name, width=GIF_WIDTH, theme=theme, step=k) for k in steps]
+        frames = palettised(frames, PICTURES[name].colours)
         frames[0].save(
             file,
             "GIF",
             save_all=True,
             append_images=frames[1:],
-            duration=[1000 * s for s in seconds],
+            duration=[round(1000 * s) for s in seconds],
             loop=0,
         )
     else:
-        palettised([draw(name)], 256)[0].save(file, "PNG", optimize=True)
+        palettised([draw(name, theme=theme)], 256)[0].save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
@@ -2810,11 +3901,18 @@ def readme() -> bytes:
         "# Pictures",
         "",
         "What the labs show. `make_pictures.py` draws all of it and writes this table: change the",
-        "script, run `python Pictures/make_pictures.py`, and commit both. `take_screenshot.py`",
-        "takes [jupyterlab.png](jupyterlab.png), which lab 00 shows; it needs Chromium.",
-        "[tuner.png](tuner.png), in the project's README, comes from the browser tests:",
-        "it is their `build/screenshots/tuner-light.png`. So do the pages of lab 10,",
-        "of which the upper part is kept: [lab10-draw.png](lab10-draw.png) and",
+        "script, run `make pictures`, look at all of them in `build/pictures/contact-sheet.html`,",
+        "and commit the script, the pictures and this file. The style, and what the colours mean,",
+        "stand at the top of the script.",
+        "",
+        "These pictures are drawn on white and keep a white margin, so that they read on a dark",
+        "page too, as a card. `make_pictures.py --theme dark --out FOLDER` draws the same set for",
+        "dark paper, with the same contrast between any two colours.",
+        "",
+        "Four are screenshots. `take_screenshot.py` takes [jupyterlab.png](jupyterlab.png), which",
+        "lab 00 shows, and [tuner.png](tuner.png), in the project's README; it needs Chromium. The",
+        "pages of lab 10 come from `build/screenshots` of the browser tests, of which the upper",
+        "part is kept: [lab10-draw.png](lab10-draw.png), and at half its size",
         "[lab10-form.png](lab10-form.png).",
         "",
         "| file | alt text | used in lab |",
@@ -2837,22 +3935,68 @@ def save(path: Path, content: bytes) -> bool:
     return True
 
 
+def sheet(folder: Path) -> bytes:
+    """A page with every picture as wide as a lab shows it; the dark ones lie in dark/ beside it."""
+    figures = []
+    drawn = {name: (picture.alt, f"used in {picture.labs}") for name, picture in PICTURES.items()}
+    others = sorted(p.name for p in HERE.glob("*.png") if p.name not in PICTURES)
+    for name, (alt, where) in {**drawn, **dict.fromkeys(others, ("", "a screenshot"))}.items():
+        for theme in ("light", "dark") if name in PICTURES else ("light",):
+            path = HERE / name if theme == "light" else folder / "dark" / name
+            with Image.open(path) as image:
+                facts = f"{where} · {image.width} × {image.height}"
+                if (frames := getattr(image, "n_frames", 1)) > 1:
+                    facts += f" · {frames} frames"
+            facts += f" · {path.stat().st_size / 1000:.0f} kB"
+            source = Path(os.path.relpath(path, folder)).as_posix()
+            figures.append(
+                f'<figure class="{theme}"><img src="{source}" alt="{html.escape(alt)}">'
+                f"<figcaption><b>{name}</b> {facts}</figcaption></figure>"
+            )
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Every picture of the workshop</title>
+<style>
+body {{ margin: 0; font: 14px "DejaVu Sans", sans-serif; display: grid;
+       grid-template-columns: repeat(2, 960px); }}
+figure {{ margin: 0; padding: 30px; }}
+figure img {{ max-width: 900px; }}
+.light {{ grid-column: 1; background: #ffffff; color: #1f2933; }}
+.dark {{ grid-column: 2; background: #111111; color: #e8eaed; }}
+</style>
+{chr(10).join(figures)}
+</html>
+""".encode()
+
+
 def main() -> None:
     """Draws everything into a folder and says what changed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--theme", choices=THEMES, default="light", help="the page they stand on")
+    parser.add_argument("--out", type=Path, help="folder (default: this one)")
     parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent, help="folder (default: this one)"
+        "--sheet", type=Path, metavar="OUT", help="draw the dark ones into OUT/dark, and show all"
     )
     every = [*PICTURES, "README.md"]
     parser.add_argument("name", nargs="*", help="what to draw, such as activations.png; all")
     options = parser.parse_args()
-    folder = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    if unknown := set(options.name) - set(every):
+    theme, folder, names = options.theme, options.out or HERE, options.name or every
+    if options.sheet:
+        theme, folder, names = "dark", options.sheet / "dark", every
+        if missing := [name for name in every if not (HERE / name).exists()]:
+            parser.error(f"first draw the light ones: {', '.join(missing)} is not there")
+    if unknown := set(names) - set(every):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(every)}")
-    for name in options.name or every:
-        content = readme() if name == "README.md" else encode(name)
+    if theme != "light":
+        if folder == HERE:
+            parser.error("this folder keeps the light pictures: say where to with --out")
+        names = [name for name in names if name != "README.md"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        content = readme() if name == "README.md" else encode(name, theme=theme)
         print(f"{name}: {'written' if save(folder / name, content) else 'unchanged'}")
+    if options.sheet:
+        save(options.sheet / "contact-sheet.html", sheet(options.sheet))
+        print(options.sheet / "contact-sheet.html")
 
 
 if __name__ == "__main__":

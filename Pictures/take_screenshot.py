@@ -1,10 +1,12 @@
-"""Take the picture of JupyterLab that lab 00 shows.
+"""Take the pictures of JupyterLab: the one that lab 00 shows, and the panel of the README.
 
-    make test-browser                       # once: installs playwright; Chromium has to be there
-    python Pictures/take_screenshot.py      # writes Pictures/jupyterlab.png
+    make test-browser                               # once: installs playwright; needs Chromium
+    python Pictures/take_screenshot.py              # writes jupyterlab.png and tuner.png
+    python Pictures/take_screenshot.py tuner.png    # this one alone
 
-It starts `labkit lab`, opens a lab in headless Chromium, runs every cell as a
-learner would, and takes the picture at the first figure.
+It starts `labkit lab`, opens a lab in headless Chromium, and runs every cell as a
+learner would. jupyterlab.png is the window at the first figure; tuner.png is the cell
+of a panel after three trainings, on the sample, so that anyone gets the same.
 """
 
 import os
@@ -16,7 +18,10 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+import nbformat
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
 WIDTH, HEIGHT = 1280, 800
 
 RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
@@ -102,10 +107,71 @@ def run_all(page, timeout: float = 180_000) -> list[str]:
     return page.evaluate(ERRORS)
 
 
-if __name__ == "__main__":
+LOAD = """
+import labkit
+from labkit import models
+from labkit.space import choice, log_uniform, uniform
+
+data = labkit.load("fashion_mnist")
+"""
+PANEL = """
+space = {
+    "learning_rate": log_uniform(1e-4, 1e-1),
+    "dropout": uniform(0, 0.7),
+    "units": choice((64,), (256,), (256, 128)),
+}
+labkit.widgets.tuner(models.mlp, data, space, epochs=12)
+"""
+# What a learner presses before each training: the control, the key, how often.
+MOVES = (
+    (),
+    (("dropout", "ArrowLeft", 6), ("units", "ArrowDown", 1)),
+    (("learning_rate", "ArrowLeft", 12), ("units", "ArrowDown", 1)),
+)
+
+
+def take_jupyterlab() -> None:
+    """The window of lab 00 at its first figure."""
     with jupyterlab(ROOT) as (address, token), browser_page() as (page, _):
         open_lab(page, address, token, "notebooks/00-start-here.ipynb")
         print(run_all(page) or "every cell ran")
         page.locator(".jp-RenderedHTML img").first.scroll_into_view_if_needed()
         page.wait_for_timeout(1000)
-        page.screenshot(path=Path(__file__).with_name("jupyterlab.png"))
+        page.screenshot(path=HERE / "jupyterlab.png")
+
+
+def take_tuner() -> None:
+    """The cell of a panel, with three runs on its leaderboard."""
+    os.environ.pop("LABKIT_HEADLESS", None)
+    os.environ["LABKIT_DATA"] = "sample"
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LABKIT_STUDIES"] = f"{folder}/studies"
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in (LOAD, PANEL)],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, Path(folder) / "tuner.ipynb")
+        with jupyterlab(Path(folder)) as (address, token), browser_page() as (page, _):
+            page.set_viewport_size({"width": 1040, "height": 1200})
+            open_lab(page, address, token, "tuner.ipynb")
+            page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+            print(run_all(page) or "every cell ran")
+            for runs, moves in enumerate(MOVES, start=1):
+                for label, key, times in moves:
+                    page.get_by_label(label, exact=True).first.focus()
+                    for _ in range(times):
+                        page.keyboard.press(key)
+                page.wait_for_timeout(1000)  # the kernel hears of a slider a little later
+                page.get_by_role("button", name="Train").click()
+                row = page.locator(".labkit-panel tbody tr").nth(runs - 1)
+                row.wait_for(timeout=300_000)
+            page.evaluate("document.activeElement.blur()")
+            page.wait_for_timeout(1000)
+            page.locator(".jp-CodeCell").nth(1).screenshot(path=HERE / "tuner.png")
+
+
+TAKE = {"jupyterlab.png": take_jupyterlab, "tuner.png": take_tuner}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or TAKE:
+        TAKE[name]()

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 from itertools import combinations
@@ -10,8 +11,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import rgb_to_hsv, to_hex, to_rgb
+from matplotlib.text import Text
 from PIL import Image, ImageSequence
 from scipy.signal import correlate2d
+
+from labkit import palette
 
 FOLDER = Path(__file__).resolve().parents[2] / "Pictures"
 SCRIPT = FOLDER / "make_pictures.py"
@@ -21,6 +26,7 @@ pictures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(pictures)
 
 every_picture = pytest.mark.parametrize("name", pictures.PICTURES)
+every_theme = pytest.mark.parametrize("theme", pictures.THEMES)
 
 
 def run_script(folder, *names):
@@ -103,6 +109,110 @@ def test_an_unfinished_file_never_takes_the_place_of_a_picture(tmp_path, monkeyp
         pictures.save(path, b"new")
     assert path.read_bytes() == b"old"
     assert [f.name for f in tmp_path.iterdir()] == ["picture.png"]
+
+
+# ------------------------------------------------------------------ the style
+
+
+def drawn_behind(figure):
+    """Each text of a figure, and the colours that fill a tenth of the place where it stands."""
+    texts = [t for t in figure.findobj(Text) if t.get_text() and t.axes]
+    places = [t.get_window_extent() for t in texts]
+    for text in texts:
+        text.set_visible(False)
+    figure.canvas.draw()
+    page = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3] @ np.array([1 << 16, 1 << 8, 1])
+    for text, place in zip(texts, places, strict=True):
+        rows, columns = (
+            slice(int(low), int(np.ceil(high))) for low, high in (place.intervaly, place.intervalx)
+        )
+        codes, counts = np.unique(page[rows, columns], return_counts=True)
+        yield text, [f"#{code:06x}" for code in codes[counts >= counts.sum() / 10]]
+
+
+@every_theme
+@every_picture
+def test_every_text_can_be_read_on_what_lies_behind_it(name, theme):
+    with matplotlib.style.context("default"):
+        figure = pictures.PICTURES[name].draw()
+        pictures.THEMES[theme].repaint(figure)
+        found = list(drawn_behind(figure))
+    assert len(found) > 8
+    for text, colours in found:
+        for ground in colours:
+            # Colours of 8 bits a channel cost the dark theme a hundredth here and there.
+            ratio = pictures.contrast(to_hex(text.get_color()), ground)
+            assert ratio >= pictures.CONTRAST - 0.05, (text, ground)
+
+
+@every_picture
+def test_a_picture_keeps_a_margin_of_paper_all_around(name):
+    drawn = (np.asarray(pictures.draw(name)) != 255).any(axis=-1)
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    assert rows[0] >= 24 and 24 <= len(drawn) - 1 - rows[-1] <= 72
+    assert columns[0] >= 24 and drawn.shape[1] - 1 - columns[-1] >= 24
+
+
+def test_the_dark_theme_keeps_contrast_and_hue():
+    dark = pictures.THEMES["dark"]
+    colours = [getattr(palette, name) for name in ("INK", "GREY", "LINE", "PAPER")]
+    colours += [*palette.SERIES, *(pictures.mix(c, 0.12) for c in palette.SERIES)]
+    shown = [to_hex(c) for c in dark.shown(colours)]
+    assert shown[colours.index(palette.PAPER)] == dark.paper.lower()
+    for (one, a), (other, b) in combinations(zip(colours, shown, strict=True), 2):
+        assert pictures.contrast(a, b) == pytest.approx(pictures.contrast(one, other), rel=0.1)
+    for colour, other in zip(palette.SERIES, dark.shown(palette.SERIES), strict=True):
+        apart = abs(rgb_to_hsv(to_rgb(colour))[0] - rgb_to_hsv(other[:3])[0])
+        assert min(apart, 1 - apart) < 0.02, colour
+
+
+def test_text_takes_as_much_ink_as_its_ground_needs():
+    ax = pictures.page(400, "a title", "a subtitle")
+    assert pictures.behind(ax, 300, 300) == pictures.PAPER
+    pictures.box(ax, 200, 200, 400, 160, pictures.GREY, fill=0.3)
+    pictures.box(ax, 250, 250, 100, 100, pictures.BLUE, fill=0.2)
+    assert pictures.behind(ax, 300, 300) == pictures.mix(pictures.BLUE, 0.2)
+    on_paper = pictures.write(ax, 1000, 300, "quiet", colour=pictures.GREY)
+    on_tint = pictures.write(ax, 500, 300, "quiet", colour=pictures.GREY)
+    assert to_hex(on_paper.get_color()) == pictures.GREY.lower()
+    ground = pictures.mix(pictures.GREY, 0.3)
+    assert pictures.contrast(pictures.GREY, ground) < pictures.CONTRAST
+    assert pictures.contrast(to_hex(on_tint.get_color()), ground) >= pictures.CONTRAST
+
+
+def test_the_dark_set_has_the_same_sizes_and_leaves_the_photographs_alone(tmp_path):
+    names = ["lab05-colour.png", "lab02-neuron.png"]
+    run_script(tmp_path, "--theme", "dark", *names, "README.md")
+    assert sorted(f.name for f in tmp_path.iterdir()) == sorted(names)
+    for name in names:
+        light, dark = frames(FOLDER / name), frames(tmp_path / name)
+        assert [f.shape for f in light] == [f.shape for f in dark]
+        assert dark[0][0, 0].max() < 40
+    frog = (slice(390, 560), slice(70, 320))
+    light, dark = frames(FOLDER / names[0])[0], frames(tmp_path / names[0])[0]
+    assert np.abs(light[frog] - dark[frog]).mean() < 1
+
+
+def test_the_dark_set_never_takes_the_place_of_the_light_one():
+    command = [sys.executable, str(SCRIPT), "--theme", "dark", "lab02-neuron.png"]
+    before = (FOLDER / "lab02-neuron.png").read_bytes()
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2 and "--out" in refused.stderr
+    assert (FOLDER / "lab02-neuron.png").read_bytes() == before
+
+
+def test_the_contact_sheet_shows_every_file_in_both_themes(tmp_path):
+    for name in pictures.PICTURES:
+        (tmp_path / "dark").mkdir(exist_ok=True)
+        (tmp_path / "dark" / name).write_bytes((FOLDER / name).read_bytes())
+    page = pictures.sheet(tmp_path).decode()
+    for name, picture in pictures.PICTURES.items():
+        assert page.count(f"<b>{name}</b> used in {picture.labs}") == 2
+        assert f'src="dark/{name}"' in page
+    for file in FOLDER.glob("*.png"):
+        assert f"<b>{file.name}</b>" in page
+    for source in re.findall('src="([^"]+)"', page):
+        assert (tmp_path / source).exists()
 
 
 # ------------------------------------------------------------------ the words
