@@ -9,6 +9,8 @@ _NAMES = {
     "convolution_viewer": "labkit.widgets.convolution_view",
     "draw_digit": "labkit.widgets.draw",
     "playground": "labkit.widgets.playground_view",
+    "quiz": "labkit.widgets.quiz_view",
+    "slider": "labkit.widgets.slider_view",
     "tuner": "labkit.widgets.tuner_view",
 }
 

@@ -351,7 +351,7 @@ def static(space: spaces.Space, params: dict, rows: list[dict]) -> str:
         axes[1].barh(range(len(best)), [row["accuracy"] for row in best], color=palette.BLUE)
         axes[1].set_yticks(range(len(best)), [f"run {row['run']}" for row in best])
         axes[1].set_title("Validation accuracy", loc="left", color=palette.INK)
-        axes[1].set(xlim=(0, 1), ylim=(4.6, -0.6))
+        axes[1].set(xlim=(0, 1), ylim=(4.6, -0.6), xlabel="accuracy")
         axes[1].spines[["top", "right"]].set_visible(False)
         said += f" Of {len(rows)} runs the best reached {best[0]['accuracy']:.4f}."
     plot.describe(figure, said)
