@@ -1,7 +1,7 @@
 """Exercises check themselves: ``labkit.check("02-weights", answer)``.
 
-The exercises are functions in :mod:`labkit.check.exercises`, judged with the tools of
-:mod:`labkit.check.judging`; what has been solved is kept by :mod:`labkit.check.record`.
+The exercises are functions in ``labkit.check.exercises``, judged with the tools of
+``labkit.check.judging``; what has been solved is kept by ``labkit.check.record``.
 """
 
 import difflib

@@ -78,7 +78,7 @@ def a_number(answer) -> float:
         raise Wrong(f"{answer!r} is text; write the number without quotation marks")
     if isinstance(answer, bool):
         raise Wrong(f"your answer is {answer}; the exercise asks for a number")
-    while getattr(answer, "shape", None) or isinstance(answer, list | tuple):
+    while len(getattr(answer, "shape", None) or ()) or isinstance(answer, list | tuple):
         if len(answer) != 1:
             raise Wrong(f"your answer holds {len(answer)} values; the exercise asks for one number")
         answer = answer[0]

@@ -14,4 +14,8 @@ from labkit.check.exercises import (  # noqa: F401
     lab10,
     lab11,
     lab12,
+    labc1,
+    labc2,
+    labc3,
+    labc4,
 )

@@ -118,7 +118,7 @@ def _free_space(records, known=()):
 
 def _a_dictionary(found) -> dict:
     if not isinstance(found, dict):
-        raise Wrong(f"your function returns {kind_of(found)}; a dictionary is asked for")
+        raise Wrong(f"what your function returns is {kind_of(found)}; a dictionary is asked for")
     return {_own(key): _own(value) for key, value in found.items()}
 
 

@@ -53,7 +53,8 @@ def _numbers(found):
         return np.asarray(found, dtype=float)
     except (TypeError, ValueError):
         raise Wrong(
-            f"your function returns {kind_of(found)}; a gradient, an array of numbers, is asked for"
+            f"what your function returns is {kind_of(found)}; a gradient, an array of "
+            "numbers, is asked for"
         ) from None
 
 
@@ -68,7 +69,9 @@ def _rank(answer):
     for index in (3, 0):
         found = called(answer, {"JOB_COMPLETION_INDEX": str(index), "HOSTNAME": f"train-{index}"})
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise Wrong(f"your function returns {kind_of(found)}; a pair is asked for: rank, hosts")
+            raise Wrong(
+                f"what your function returns is {kind_of(found)}; a pair is asked for: rank, hosts"
+            )
         rank, addresses = found
         fits = not isinstance(rank, str) and rank == index
         if isinstance(rank, str):
