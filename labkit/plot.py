@@ -12,6 +12,7 @@ WebP: the same pixels in half the bytes of PNG, which keeps notebooks small.
 """
 
 import math
+import re
 import sys
 import textwrap
 from base64 import b64decode, b64encode
@@ -98,7 +99,7 @@ def pictures(images, titles=None, *, columns=8, ax=None):
         LabError: the shape is none of these, or there are not as many titles as pictures.
 
     Example:
-        >>> labkit.plot.pictures(data.x_test[9999], "a six");
+        >>> labkit.plot.pictures(data.x_test[0], "a seven");
     """
     images = np.asarray(images)
     single = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3))
@@ -306,8 +307,7 @@ def confusion_matrix(model, data, *, normalize=False, ax=None):
                 f"{shares[row, column]:.2f}" if normalize and n else str(n),
                 ha="center",
                 va="center",
-                color=palette.PAPER if image[row, column, 0] < 0.2 else palette.INK,
-                alpha=1 if n else 0.3,
+                color=_text_on(image[row, column]) if n else palette.GREY,
                 fontsize=_SMALL + 0.5,
             )
     slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide > 4 else {}
@@ -375,7 +375,7 @@ def per_class_accuracy(model, data, *, ax=None):
         long = value > 0.15  # bars start with their number, clear of the dashed line
         _number(ax, f"{value:.3f}", 0 if long else value, i, palette.PAPER if long else palette.INK)
     ax.axvline(overall, color=palette.INK, lw=1.4, ls="--")
-    ax.set(xlim=(0, 1), xlabel="accuracy (share that is right)")
+    ax.set(xlim=(0, 1), xlabel="accuracy (share that is right)", ylabel="true class")
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     return _finish(
@@ -468,7 +468,7 @@ def probabilities(probabilities, class_names, *, truth=None, ax=None):
     if truth is not None:
         ax.get_yticklabels()[int(truth)].set_fontweight("bold")
         title += f", is {class_names[int(truth)]}"
-    ax.set(xlim=(0, 1.1), xticks=np.linspace(0, 1, 6), xlabel="probability")
+    ax.set(xlim=(0, 1.1), xticks=np.linspace(0, 1, 6), xlabel="probability", ylabel="class")
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     top = [f"{class_names[i]}: {values[i]:.2f}" for i in np.argsort(-values, kind="stable")[:3]]
@@ -735,7 +735,7 @@ def model_diagram(model, *, ax=None):
         )
         text = {"va": "center", "fontsize": _LABEL, "color": palette.INK}
         ax.text(0.3, i, name, weight="bold", **text)
-        ax.text(4.6, i, kind, ha="right", **{**text, "color": palette.GREY, "fontsize": _TEXT})
+        ax.text(4.6, i, kind, ha="right", **{**text, "fontsize": _TEXT})
         ax.text(6.9, i, _by(shape), ha="right", **text)
         ax.text(9.7, i, "" if size is None else f"{size:,}", ha="right", **text)
     total = model.count_params()
@@ -1002,7 +1002,7 @@ def intermediate_values(study, *, ax=None):
     ax.grid(color=palette.LINE, lw=0.8)
     kinds = {
         "pruned": ([t for t in trials if t.state.name == "PRUNED"], palette.GREY, 1.2),
-        "finished": ([t for t in trials if t.value is not None], palette.SKY, 1.4),
+        "finished": ([t for t in trials if t.value is not None], palette.BLUE, 1.4),
         "the best": ([best] if best.value is not None else [], palette.VERMILLION, 2.6),
     }
     for label, (some, colour, width) in kinds.items():
@@ -1041,7 +1041,7 @@ def alt_text(ax_or_figure) -> str:
     if text:
         return text
     if hasattr(ax_or_figure, "get_title"):
-        return next(filter(None, map(ax_or_figure.get_title, ("left", "center", "right"))), "")
+        return _title(ax_or_figure)
     texts = filter(None, map(alt_text, ax_or_figure.axes))
     return " ".join(texts) or ax_or_figure.get_suptitle() or "A figure without a description."
 
@@ -1056,6 +1056,49 @@ def describe(ax_or_figure, text):
     ax_or_figure.labkit_alt = " ".join(str(text).split())
     _send_alt_texts()
     return ax_or_figure
+
+
+def lacking(figure) -> list[str]:
+    """What a figure needs to be understood, and does not have.
+
+    That is a text for readers who cannot see it, a title (its own, or one over each of its
+    axes), and a name for every axis that has numbers on it: names of things speak for
+    themselves. Pictures without axes need no more than a title.
+
+    Args:
+        figure: a matplotlib ``Figure``; it need not be pyplot's.
+
+    Example:
+        >>> ax = labkit.plot.learning_curves(history)
+        >>> labkit.plot.lacking(ax.figure)
+        []
+    """
+    figure.draw_without_rendering()  # the numbers on axes are made only now
+    inner = [ax for outer in figure.axes for ax in outer.child_axes]
+    # A colour bar belongs to the axes that it explains, and needs no title.
+    outer = [ax for ax in figure.axes if not hasattr(ax, "_colorbar")]
+    missing = []
+    if not any(getattr(one, "labkit_alt", "") for one in (figure, *figure.axes)):
+        missing.append("a text for readers who cannot see it: labkit.plot.describe sets one")
+    if not figure.get_suptitle() and not all(map(_title, outer)):
+        missing.append("a title")
+    for ax in (*figure.axes, *inner):
+        for axis in (ax.xaxis, ax.yaxis) if ax.axison and ax.get_visible() else ():
+            if _has_numbers(axis) and not axis.get_label_text():
+                called = repr(" ".join(_title(ax).split())) if _title(ax) else "one without a title"
+                missing.append(f"a label of the {axis.axis_name} axis of {called}")
+    return missing
+
+
+def _has_numbers(axis):
+    """Whether an axis shows numbers, rather than names, or nothing."""
+    texts = [label.get_text() for label in axis.get_ticklabels() if label.get_visible()]
+    texts = [text.replace("mathdefault", "") for text in texts if text]
+    return axis.get_visible() and any(not re.search("[A-Za-z]{2}", text) for text in texts)
+
+
+def _title(ax):
+    return next(filter(None, map(ax.get_title, ("left", "center", "right"))), "")
 
 
 def _send_alt_texts():
@@ -1209,6 +1252,13 @@ def _rgb(picture):
     scale = 255 if picture.dtype == np.uint8 else 1
     picture = np.atleast_3d(picture) / scale
     return np.clip(np.broadcast_to(picture, (*picture.shape[:2], 3)), 0, 1)
+
+
+def _text_on(colour):
+    """Black or white, whichever stands out more from a colour: by 4.5 to 1 at least."""
+    # The relative luminance of WCAG 2.2; where it is 0.18, both have the same contrast.
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return "black" if np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18 else palette.PAPER
 
 
 def _bars(names, values, texts, colours, ax):

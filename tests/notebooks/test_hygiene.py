@@ -132,8 +132,7 @@ def test_a_sentence_before_every_cell_and_no_long_cell(path):
     for before, cell in zip(cells, cells[1:], strict=False):
         if cell.cell_type == "code":
             assert len(cell.source.splitlines()) <= 20, cell.id
-            is_check = "check" in cell.metadata.get("tags", ())
-            assert before.cell_type == "markdown" or is_check, f"no sentence before {cell.id}"
+            assert before.cell_type == "markdown", f"no sentence before {cell.id}"
 
 
 @every_notebook

@@ -115,8 +115,8 @@ LABELS = {
     "picture": ("column (pixel)", "row (pixel)"),
     "learning_curves": ("epoch", "accuracy (share that is right)"),
     "confusion_matrix": ("predicted class", "true class"),
-    "per_class_accuracy": ("accuracy (share that is right)", ""),
-    "probabilities": ("probability", ""),
+    "per_class_accuracy": ("accuracy (share that is right)", "true class"),
+    "probabilities": ("probability", "class"),
     "predicted_vs_actual": ("actual value", "predicted value (same unit)"),
     "coefficients": ("coefficient (change of the prediction when the feature grows by 1)", ""),
 }

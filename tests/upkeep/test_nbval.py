@@ -1,4 +1,4 @@
-"""nbval would notice: a wrong output, a dead kernel, an error, a lab left out."""
+"""nbval would notice: a wrong output, a dead kernel, an error, a poor figure, a lab left out."""
 
 import shutil
 import time
@@ -72,6 +72,20 @@ def test_an_answer_that_is_judged_wrongly_fails(tmp_path):
     nbformat.write(judged(lab, swapped), path)
     done = nbval(path)
     assert done.returncode == 1 and "assert judged.passed is False" in done.stdout
+
+
+def test_a_figure_that_lacks_a_label_fails(notebook, tmp_path):
+    """In a lab's way: labkit is imported, then figures are drawn and shown."""
+    draw = "from matplotlib import pyplot\nax = pyplot.subplots()[1]\nax.plot([1, 2])"
+    name = 'ax.set(title="A line", ylabel="loss", xlabel={!r})'
+    tell = 'labkit.plot.describe(ax, "A line.");'
+    for label, status in (("step", 0), ("", 1)):
+        drawn = "\n".join([draw, name.format(label), tell])
+        path = notebook("import labkit\nimport labkit.plot", drawn)
+        nbformat.write(judged(path, {"no": "exercises"}), path)
+        done = nbval(path)
+        assert done.returncode == status, done.stdout
+        assert ("a label of the x axis of 'A line'" in done.stdout) is bool(status)
 
 
 def test_every_lab_on_disk_is_judged_and_collected(tmp_path):
