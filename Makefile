@@ -1,4 +1,4 @@
-# AI 101. `make` alone lists the targets. Without make, see "Without make" in README.md.
+# AI 101. `make` alone lists the targets. Without make, see docs/running.md.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -8,14 +8,14 @@ export UV_SYSTEM_CERTS ?= 1
 IMAGE_LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
   --no-header --python-version 3.11 --constraint requirements.lock
 # Folders of their own: what someone tuned or saved by hand does not belong in a lab's outputs.
-HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES=$(CURDIR)/build/studies \
-  LABKIT_STORE=$(CURDIR)/build/models
+HEADLESS := LABKIT_HEADLESS=1 LABKIT_STUDIES="$(CURDIR)/build/studies" \
+  LABKIT_STORE="$(CURDIR)/build/models"
 SAMPLE := LABKIT_DATA=sample $(HEADLESS)
 # Two processes of one thread each get more done than two of two.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-upkeep test-browser test-services test-image test-cluster test-real notebooks pictures bench lock clean
+.PHONY: help setup lab run test test-upkeep test-browser test-services test-image test-cluster test-real notebooks pictures docs handouts bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -26,10 +26,10 @@ setup: $(READY) ## make the environment in .venv; the others call it when needed
 # `import tensorflow` take a third of the time it takes otherwise.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "This is Python %d.%d; AI 101 needs 3.11, 3.12 or 3.13. Choose one with: make PYTHON=python3.12" % v)'
-	@echo "Setting up .venv, once: 1 to 4 minutes, about 2.8 GB."
+	@echo "Setting up .venv, once: 1 to 4 minutes, about 3.4 GB."
 	@$(PYTHON) -m venv --clear .venv || { echo "Python could not make .venv. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@UV=$$(command -v uv || echo $(BIN)/uv); export VIRTUAL_ENV=$(CURDIR)/.venv; \
+	@UV=$$(command -v uv || echo $(BIN)/uv); export VIRTUAL_ENV="$(CURDIR)/.venv"; \
 	  $$UV pip sync --quiet --require-hashes --compile-bytecode requirements.lock && \
 	  $$UV pip install --quiet --no-deps --editable .
 	@touch $(READY)
@@ -46,7 +46,7 @@ test: $(READY) ## unit tests, the manifests, then every lab against its committe
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.k8s.rendering
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal \
-	  -m "not slow" tests/notebooks tests/unit tests/k8s
+	  -m "not slow" tests/notebooks tests/unit tests/k8s tests/docs
 	@$(BIN)/python -m tests.notebooks.judged build/judged
 	@$(SAMPLE) LABKIT_PROGRESS=build/judged/progress.json $(ONE_THREAD) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -p tests.nbval_guard \
@@ -78,8 +78,18 @@ test-real: $(READY) ## accuracies on the real data; needs LABKIT_DATA
 notebooks: $(READY) ## run every lab on the sample and save the outputs into it
 	@$(SAMPLE) $(BIN)/labkit notebooks
 
-pictures: $(READY) ## draw Pictures/ anew
+pictures: $(READY) ## draw Pictures/ anew, and a sheet of all, light and dark: build/pictures/contact-sheet.html
 	@$(BIN)/python Pictures/make_pictures.py
+	@$(BIN)/python Pictures/make_pictures.py --sheet build/pictures
+
+docs: $(READY) ## the site, build/site/index.html: open it from the folder, no server needed
+	@rm -rf build/site
+	@$(BIN)/python -m sphinx --jobs auto --quiet --fresh-env --fail-on-warning --conf-dir docs \
+	  --doctree-dir build/doctrees . build/site
+	@echo "The site: build/site/index.html"
+
+handouts: $(READY) ## every lab with its outputs as HTML and, with Chromium, PDF, in build/handouts
+	@$(BIN)/labkit handouts
 
 bench: $(READY) ## measure recipes, pipelines, sweeps, servers, streams and workers on the real data: both sides, the ratio
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[bench]'

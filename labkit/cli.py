@@ -102,6 +102,20 @@ def notebooks(
 
 
 @app.command()
+def handouts(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Notebooks; all of notebooks/ by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where they go.")] = Path("build/handouts"),
+):
+    """Write labs with their saved outputs as HTML, and as PDF where Chromium is installed."""
+    from labkit import notebooks as labs
+
+    made = labs.handouts(paths or labs.find(Path("notebooks")), out)
+    print(f"\n{len(made)} files in {out}")
+
+
+@app.command()
 def doctor():
     """Check this machine; exit status 1 when something has to be mended."""
     from labkit import doctor as examine

@@ -43,7 +43,7 @@ class Report:
     """The versions and sizes that head the report."""
     findings: tuple[Finding, ...]
     variables: tuple[tuple[str, str, str], ...]
-    """The ``LABKIT_*`` variables: name, value, meaning."""
+    """The ``LABKIT_*`` variables, each with its name, value and meaning."""
 
     @property
     def ok(self) -> bool:

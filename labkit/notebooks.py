@@ -1,16 +1,21 @@
 """Run the labs without a browser, show them as pages, and keep their files clean."""
 
 import asyncio
+import base64
 import copy
 import hashlib
 import html
 import os
 import re
+import shutil
+import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from labkit import machine, palette
 from labkit.data.download import write_atomically
@@ -18,6 +23,8 @@ from labkit.errors import NotebookError
 
 CELL_TIMEOUT = 600
 """Seconds that one cell may take."""
+
+_PRINTING = 120  # seconds that Chromium may take for a page
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -256,24 +263,178 @@ def title(notebook) -> str:
     return "Untitled"
 
 
+def handouts(paths: list[Path], out: Path) -> list[Path]:
+    """Write each lab as a page and, where Chromium is installed, as a PDF. No cell is run.
+
+    They show the outputs that were saved with the labs, and need no network to be read.
+
+    Args:
+        paths: the notebooks.
+        out: the folder; a file that is there is replaced.
+
+    Returns:
+        The files.
+
+    Raises:
+        NotebookError: Chromium could not print a page.
+
+    Example:
+        >>> handouts(find(Path("notebooks")), Path("build/handouts"))
+    """
+    import nbformat
+
+    chromium = _chromium()
+    made = []
+    for path in paths:
+        page = out / f"{path.stem}.html"
+        text = to_html(nbformat.read(path, as_version=4), path.parent)
+        write_atomically(page, lambda file, text=text: file.write(text.encode()))
+        made.append(page)
+        if chromium:
+            printed = _printed(page, chromium)
+            made.append(page.with_suffix(".pdf"))
+            write_atomically(made[-1], lambda file, printed=printed: file.write(printed))
+        print(f"{path.stem:28} {'HTML, PDF' if chromium else 'HTML'}", flush=True)
+    if not chromium:
+        print(
+            "No PDF: Chromium prints them, and it is not here. Install it (on Debian and Ubuntu: "
+            "apt install chromium), then call this again; or print the pages with any browser."
+        )
+    return made
+
+
+def _chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _printed(page: Path, chromium: str) -> bytes:
+    """A page as PDF."""
+    # Beside the page: Ubuntu's Chromium sees neither /tmp nor hidden folders. Its helpers may still
+    # write when it has ended.
+    beside = {"dir": page.parent, "prefix": "printing-", "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**beside) as folder:
+        pdf = Path(folder, "page.pdf").resolve()
+        command = [
+            *(chromium, "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+            f"--user-data-dir={pdf.parent}",  # beside a browser that somebody has open
+            "--host-resolver-rules=MAP * ~NOTFOUND",  # it looks for updates of its own
+            *("--no-pdf-header-footer", f"--print-to-pdf={pdf}", page.resolve().as_uri()),
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.insert(1, "--no-sandbox")  # it refuses to run as root with one
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PRINTING)
+            why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        except subprocess.TimeoutExpired:
+            why = f"it was not ready after {_PRINTING} seconds"
+        if not pdf.is_file():
+            raise NotebookError(
+                f"Chromium did not print {page.name}: {why}. Open the page in a browser and print "
+                "it there."
+            )
+        return pdf.read_bytes()
+
+
 def to_html(notebook, folder: Path) -> str:
     """A page that shows the notebook and needs nothing else, not even a network.
+
+    Pictures are part of it, formulas are MathML, and scripts are left out. On paper, and for
+    readers who want less motion, the still beside an animation (``name.png`` beside
+    ``name.gif``) stands for it, or its last frame.
 
     Args:
         notebook: an ``nbformat`` notebook, which stays as it is.
         folder: where its file lies; pictures are looked for from there.
     """
+    from bs4 import BeautifulSoup
     from nbconvert import HTMLExporter
 
-    shown = copy.deepcopy(notebook)
-    for cell in shown.cells:
-        if cell.cell_type == "markdown":
-            # nbconvert embeds pictures only from below its path, so that is one folder up.
-            cell.source = cell.source.replace("](../", "](")
-            cell.source = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.html)", cell.source)
-    exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", jquery_url="")
-    resources = {"metadata": {"name": title(notebook), "path": str(folder.resolve().parent)}}
-    return exporter.from_notebook_node(shown, resources=resources)[0]
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    exporter.register_filter("markdown2html", _text)
+    soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+    for script in soup.select("script"):
+        script.decompose()
+    for picture in soup.select("img[src]"):
+        _embed(picture, folder)
+    for link in soup.select("a[href]"):
+        file, hash_, place = link["href"].partition("#")
+        if re.fullmatch(r"[\w-]+\.ipynb", file):
+            link["href"] = file.removesuffix("ipynb") + "html" + hash_ + place
+        elif file and not urlsplit(file).scheme:
+            link.unwrap()  # a file of the project, which does not travel with the page
+    for style in soup.select(".output_html style"):
+        if ".output_html" in style.text:  # show_source's colours, for light pages alone
+            style.decompose()
+    for table in soup.select(".output_html:has(table)"):  # it scrolls, also by keyboard
+        table["class"].append("wide")
+        table.attrs |= {"tabindex": "0", "role": "region", "aria-label": "Table"}
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title(notebook))}</title><style>\n{style}</style></head>\n"
+        f"<body><main>{soup}</main></body></html>\n"
+    )
+
+
+def _text(source: str) -> str:
+    """Markdown as HTML, with formulas as MathML."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body):
+            return _formula(body, "inline")
+
+        def block_math(self, body):
+            return _formula(body, "block")
+
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def _formula(source, display):
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(source, display=display)
+    except Exception:  # its errors have no base class of their own
+        return f"<code>{html.escape(source)}</code>"
+
+
+def _embed(picture, folder):
+    """Put a picture's file into its element, and a still beside an animation."""
+    still = None
+    if not picture["src"].startswith("data:"):
+        path = folder / unquote(picture["src"])
+        if not path.is_file():
+            return
+        drawn = path.with_suffix(".png")
+        if path.suffix == ".gif" and drawn.is_file():
+            still = drawn.read_bytes()
+        picture["src"] = _address(path.read_bytes(), path.suffix[1:])
+    if picture["src"].startswith("data:image/gif;base64,"):
+        if still is None:
+            still = _last_frame(base64.b64decode(picture["src"].partition(",")[2]))
+        quiet = copy.copy(picture)
+        quiet["src"], quiet["class"], picture["class"] = _address(still, "png"), "still", "moving"
+        picture.insert_after(quiet)
+
+
+def _address(picture: bytes, kind: str) -> str:
+    kind = {"jpg": "jpeg", "svg": "svg+xml"}.get(kind, kind)
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _last_frame(animation: bytes) -> bytes:
+    from PIL import Image
+
+    picture, file = Image.open(BytesIO(animation)), BytesIO()
+    picture.seek(picture.n_frames - 1)
+    picture.convert("RGB").save(file, "PNG")
+    return file.getvalue()
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -327,7 +488,7 @@ body {{ font: 16px/1.5 system-ui, sans-serif; color: {palette.INK}; max-width: 1
 .card:hover, .card:focus {{ border-color: {palette.BLUE}; outline: none }}
 .card img {{ width: 100%; height: 180px; object-fit: contain }}
 h2 {{ font-size: 1.1rem; margin: .75rem 0 .25rem }} p {{ margin: 0; color: {palette.GREY} }}
-strong {{ color: {palette.VERMILLION} }}
+strong {{ color: {palette.INK} }}
 </style>
 <h1>AI 101: the labs, run</h1><div class="cards">{cards}</div></html>
 """

@@ -50,7 +50,7 @@ class Range:
     high: float
     log: bool = False
     step: int | None = None
-    """The distance of whole numbers; ``None``: any number between."""
+    """The distance of whole numbers; ``None`` for any number between."""
 
     def label(self, value):
         """What stands for a value in tables and storages: itself."""

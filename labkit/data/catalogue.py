@@ -27,7 +27,7 @@ class Entry:
     name: str
     title: str
     form: str
-    """How it lies in a ``LABKIT_DATA`` folder: "npz", "pictures" or "csv"."""
+    """How it lies in a ``LABKIT_DATA`` folder, "npz", "pictures" or "csv"."""
     input_shape: tuple[int, ...]
     class_names: tuple[str, ...]
     homepage: str
@@ -144,6 +144,7 @@ CATALOGUE = {
         ),
     )
 }
+"""The data sets that :func:`labkit.load` knows, by their names."""
 
 
 def entry(name: str) -> Entry:

@@ -46,7 +46,7 @@ class Dataset:
     """The columns of a table; empty for pictures."""
     target_name: str = "label"
     skipped: tuple[str, ...] = ()
-    """The files that were left out, each as "path: reason"."""
+    """The files that were left out, each with its path and the reason."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ class Augment:
     Example:
         >>> augment = Augment(shift=4, flip="horizontal")
         >>> augment(data.x_train[:8], seed=1).shape
-        (8, 32, 32, 3)
+        TensorShape([8, 32, 32, 3])
     """
 
     shift: int = 0
@@ -41,7 +41,7 @@ class Augment:
     shear: float = 0.0
     """0.2 slants them by up to 0.2 pixels to the side for each pixel down."""
     rotation: float = 0.0
-    """How far they turn either way, as a share of a full turn: 0.5 is any angle."""
+    """How far they turn either way, as a share of a full turn; 0.5 is any angle."""
     brightness: float = 0.0
     """0.2 makes them up to 20 % darker or brighter."""
 
@@ -156,7 +156,7 @@ def batches(x, y, *, batch_size: int = 32, augment=None, seed: int = 0, first_ep
     An epoch is ``len(x) // batch_size`` batches in an order of its own; what is left over
     of it comes up in another epoch. Order and changes follow from ``seed`` and the
     number of the batch alone, so that training which goes on at ``first_epoch`` sees what
-    it would have seen. For pictures that are not changed :func:`single_pass` is faster.
+    it would have seen. For pictures that are not changed ``single_pass`` is faster.
 
     Args:
         x: pictures, ``(n, height, width, channels)``, ``uint8``.

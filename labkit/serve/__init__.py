@@ -39,6 +39,7 @@ def serve(
 
     Example:
         >>> serving = labkit.serve(model, data=data)
+        >>> serving.stop()
     """
     from labkit import store as models
     from labkit.serve.process import background

@@ -61,7 +61,7 @@ class Version:
     class_names: list[str]
     """In the order of the outputs; empty for regression."""
     features: list[dict]
-    """Of a table: the name of each column, its smallest, middle and largest training value."""
+    """The columns of a table, each with its smallest, middle and largest training value."""
     data: dict
     """Name, source, number of examples and SHA-256 of the training part."""
     metrics: dict[str, float]

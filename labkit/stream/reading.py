@@ -23,7 +23,7 @@ class Record:
     partition: int
     offset: int
     at: str
-    """When it was sent: UTC, as ISO 8601 writes it."""
+    """When it was sent, in UTC, as ISO 8601 writes it."""
     key: str
     headers: dict[str, str]
     value: bytes

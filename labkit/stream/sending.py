@@ -53,7 +53,7 @@ def send(
 
     Example:
         >>> stream.send("my_cat.jpg")
-        [Receipt(id='5e0c8ee0a9a8a1d6…', topic='pictures', partition=2, offset=0)]
+        [Receipt(id='…', topic='pictures', partition=2, offset=0)]
     """
     from confluent_kafka import KafkaException
 

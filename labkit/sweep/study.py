@@ -35,7 +35,7 @@ class Study:
 
     @property
     def trials(self) -> list:
-        """Optuna's trials, one a slot: those that have finished, run, or wait."""
+        """Optuna's trials, one a slot; they have finished, run, or wait."""
         return slots.results(self.optuna)
 
     @property

@@ -224,7 +224,8 @@ def make_job(
         TrainingError: an argument does not fit.
 
     Example:
-        >>> make_job("mnist", "cnn", workers=2, …).name
+        >>> options = {"epochs": 5, "batch_size": 64, "deadline": 120, "seed": 42}
+        >>> make_job("mnist", "cnn", workers=2, **options).name
         'mnist-cnn'
     """
     check(workers=workers, batch_size=batch_size, class_weight=class_weight, deadline=deadline)
