@@ -1,6 +1,6 @@
 """JupyterLab on a cluster, by kubectl: ``labkit k8s up | url | down | classroom``.
 
-Everything here can be done with kubectl alone, and the README says how. This adds what people
+Everything here can be done with kubectl alone, and docs/cluster.md says how. This adds what people
 forget: a token that is nobody else's, what a pod that does not start is waiting for, and a
 connection that comes back.
 """

@@ -1,4 +1,4 @@
-"""What is written down twice is the same: in manifests, the image, the README and labkit."""
+"""What is written down twice is the same: in manifests, the image, the pages and labkit."""
 
 import re
 import shutil
@@ -15,6 +15,8 @@ from tests.k8s.test_manifests import RENDERED, TOGETHER, composed, everything, p
 
 DOCKERFILE = ROOT / "docker" / "jupyterlab" / "Dockerfile"
 README = ROOT / "README.md"
+CLUSTER = ROOT / "docs" / "cluster.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 HUB = K8S / "overlays" / "classroom" / "jupyterhub.yaml"
 IMAGE = f"ai101:{labkit.__version__}"
 SOURCES = [path for path in K8S.rglob("*") if path.suffix in (".yaml", ".json", ".env", ".py")]
@@ -58,7 +60,7 @@ def test_the_image_has_labkits_version_everywhere():
     assert build["spec"]["output"]["to"]["name"] == IMAGE
     hub = yaml.safe_load(HUB.read_text())["singleuser"]["image"]
     assert hub["tag"] == labkit.__version__
-    for path in (README, *SOURCES):
+    for path in (*PAGES, *SOURCES):
         for tag in re.findall(r"\bai101:(\d[\w.]*)", path.read_text()):
             assert tag == labkit.__version__, path
 
@@ -148,7 +150,7 @@ def test_what_jupyterlab_writes_is_below_its_two_mounts():
 
 def test_every_variable_of_labkits_is_one_that_labkit_has():
     known = {f.metadata["name"] for f in settings.fields(settings.Settings)}
-    for path in (DOCKERFILE, README, *SOURCES):
+    for path in (DOCKERFILE, *PAGES, *SOURCES):
         named = set(re.findall(r"\bLABKIT_[A-Z_]+[A-Z]\b", path.read_text()))
         # The source that a Job of the data sets is given becomes LABKIT_DATA there.
         assert named <= known | {"LABKIT_DATA_SOURCE", "LABKIT_KAFKA"}, path
@@ -230,8 +232,8 @@ def kept_in_git():
     return None if done.returncode else set(done.stdout.split("\0"))
 
 
-def test_what_the_readme_names_is_there():
-    text, kept = README.read_text(), kept_in_git()
+def test_what_the_pages_name_is_there():
+    text, kept = "\n".join(path.read_text() for path in PAGES), kept_in_git()
     for path in re.findall(r"\bk8s/[\w./-]*\w", text):
         if path.startswith("k8s/overlays/mine"):  # the reader's own
             continue
@@ -248,8 +250,8 @@ def claims_of(thing, pod):
     return len(own) + sum("persistentVolumeClaim" in v for v in pod["spec"].get("volumes", []))
 
 
-def test_the_readmes_own_overlay_runs_on_a_laptop(tmp_path):
-    blocks = re.findall(r"^```yaml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+def test_the_pages_own_overlay_runs_on_a_laptop(tmp_path):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", CLUSTER.read_text(), re.MULTILINE | re.DOTALL)
     (block,) = (block for block in blocks if "k8s/overlays/mine" in block)
     shutil.copytree(K8S, tmp_path / "k8s")
     mine = tmp_path / "k8s" / "overlays" / "mine"
