@@ -62,7 +62,7 @@ test-browser: $(READY) ## JupyterLab in a real browser; needs Chromium (apt inst
 test-services: $(READY) ## kills, outages, load, other clients, slow tests; needs PostgreSQL, Ceph, Java, Maven and curl
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[services]'
 	@$(SAMPLE) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow \
-	  tests/unit tests/notebooks
+	  tests/unit tests/notebooks tests/docs
 	@$(SAMPLE) $(BIN)/python -m pytest tests/services
 
 test-image: $(READY) ## the image, built and run as a strict cluster does; root on Linux, buildah, debootstrap, runc, curl

@@ -189,6 +189,9 @@ BEFORE = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
     """A folder with a photograph, photographs by class, and a lab; and nobody's models."""

@@ -61,6 +61,7 @@ def run(clone, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_lab_from_the_template_runs_and_keeps_the_rules(clone, run):
     (block,) = steps("Add a lab", "sh")
     make, execute, judge = (shlex.split(line) for line in block.splitlines())
