@@ -9,6 +9,7 @@ learner would. jupyterlab.png is the window at the first figure; tuner.png is th
 of a panel after three trainings, on the sample, so that anyone gets the same.
 """
 
+import io
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from PIL import Image
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -130,6 +132,11 @@ MOVES = (
 )
 
 
+def keep(png: bytes, path: Path) -> None:
+    """A picture of a page has few colours: half the bytes keep all that one sees of it."""
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256).save(path, optimize=True)
+
+
 def take_jupyterlab() -> None:
     """The window of lab 00 at its first figure."""
     with jupyterlab(ROOT) as (address, token), browser_page() as (page, _):
@@ -137,7 +144,7 @@ def take_jupyterlab() -> None:
         print(run_all(page) or "every cell ran")
         page.locator(".jp-RenderedHTML img").first.scroll_into_view_if_needed()
         page.wait_for_timeout(1000)
-        page.screenshot(path=HERE / "jupyterlab.png")
+        keep(page.screenshot(), HERE / "jupyterlab.png")
 
 
 def take_tuner() -> None:
@@ -167,7 +174,7 @@ def take_tuner() -> None:
                 row.wait_for(timeout=300_000)
             page.evaluate("document.activeElement.blur()")
             page.wait_for_timeout(1000)
-            page.locator(".jp-CodeCell").nth(1).screenshot(path=HERE / "tuner.png")
+            keep(page.locator(".jp-CodeCell").nth(1).screenshot(), HERE / "tuner.png")
 
 
 TAKE = {"jupyterlab.png": take_jupyterlab, "tuner.png": take_tuner}
