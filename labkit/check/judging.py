@@ -97,15 +97,35 @@ def a_function(answer) -> None:
         raise Wrong("hand over the function itself: its name, without brackets after it")
 
 
-def called(answer, argument):
+def called(answer, *arguments):
     """What the learner's function returns; nothing yet is no error."""
     try:
-        found = answer(argument)
+        found = answer(*arguments)
     except Exception as error:
         raise Wrong(f"your function stopped with {reason(error)}") from error
     if found is None or found is ...:
         raise Unattempted
     return found
+
+
+def an_array(found, asked: str = "an array of numbers"):
+    """What the learner's function returned as a NumPy array of floats.
+
+    Args:
+        found: what :func:`called` gave.
+        asked: what is asked for, for the message.
+
+    Raises:
+        Wrong: it holds other things than numbers.
+    """
+    import numpy as np
+
+    try:
+        return np.asarray(found, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(
+            f"what your function returns is {kind_of(found)}; {asked} is asked for"
+        ) from None
 
 
 def plain(value: float) -> str:

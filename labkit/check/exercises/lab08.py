@@ -2,13 +2,12 @@
 
 from labkit.check.exercises import lab04
 from labkit.check.judging import (
-    Unattempted,
     Verdict,
     Wrong,
     a_number,
+    called,
     exercise,
     plain,
-    reason,
 )
 
 
@@ -201,13 +200,7 @@ def _asked(answer, *arguments):
     """What a function of the learner's returns for copies of the arguments."""
     if not callable(answer):
         raise Wrong("hand over the function itself: its name, without brackets after it")
-    try:
-        found = answer(*(argument.copy() for argument in arguments))
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
-    return found
+    return called(answer, *(argument.copy() for argument in arguments))
 
 
 # As in lab 04: the balanced accuracy and the number of parameters.

@@ -4,6 +4,7 @@ from labkit.check.judging import (
     Verdict,
     Wrong,
     a_function,
+    an_array,
     called,
     exercise,
     kind_of,
@@ -26,7 +27,7 @@ def _average(answer):
             (gradient.copy(), int(count)) for gradient, count in zip(gradients, counts, strict=True)
         ]
         right = counts @ gradients / counts.sum()
-        found = _numbers(called(answer, given))
+        found = an_array(called(answer, given), "a gradient, an array of numbers,")
         shares = " and ".join(map(str, counts))
         if found.shape != right.shape:
             raise Wrong(
@@ -44,18 +45,6 @@ def _average(answer):
         else:
             text = f"shares of {shares}: it is {_listed(right)}, and yours {_listed(found)}"
         yield Verdict(fits, text)
-
-
-def _numbers(found):
-    import numpy as np
-
-    try:
-        return np.asarray(found, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(
-            f"what your function returns is {kind_of(found)}; a gradient, an array of "
-            "numbers, is asked for"
-        ) from None
 
 
 def _listed(values):

@@ -1,16 +1,15 @@
 """The exercises of lab c1: a hidden picture, pictures on their side, traces, a slope."""
 
 from labkit.check.judging import (
-    Unattempted,
     Verdict,
     Wrong,
     a_function,
     a_number,
+    an_array,
+    called,
     exercise,
-    kind_of,
     one_number,
     plain,
-    reason,
 )
 
 _HEIGHT, _WIDTH = 50, 53  # of the hidden picture
@@ -52,7 +51,7 @@ def _sideways(answer):
     for count, height, width, channels in ((2, 3, 5, 3), (4, 4, 4, 3), (1, 6, 2, 1)):
         numbers = np.arange(count * height * width * channels, dtype="float32")
         batch = numbers.reshape(count, height, width, channels)
-        found = _array(_result(answer, batch.copy()))
+        found = an_array(called(answer, batch.copy()), "a tensor or an array")
         right = np.swapaxes(batch, 1, 2)
         given = f"{_count(count, 'picture')} of {height} × {width} × {channels}"
         if found.shape != right.shape:
@@ -103,7 +102,7 @@ def _slope(answer):
     a_function(answer)
     for w, x, b, y in ((2.0, 3.0, 1.0, 2.0), (0.5, -4.0, 1.0, 3.0), (3.0, 2.0, 1.0, 5.0)):
         error = w * x + b - y
-        right, found = 2 * error * x, a_number(_result(answer, w, x, b, y))
+        right, found = 2 * error * x, a_number(called(answer, w, x, b, y))
         at = f"w = {plain(w)}, x = {plain(x)}, b = {plain(b)}, y = {plain(y)}"
         known = {
             2 * error: "is the slope by b; when w grows by 1, the prediction grows by x",
@@ -118,28 +117,6 @@ def _slope(answer):
         yield Verdict(fits, f"{at}: {plain(found)}" if fits else f"{at}: {plain(found)} {hint}")
         if not fits:
             return
-
-
-def _result(answer, *arguments):
-    """What the learner's function returns; nothing yet is no error."""
-    try:
-        found = answer(*arguments)
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
-    return found
-
-
-def _array(found):
-    import numpy as np
-
-    try:
-        return np.asarray(found, dtype="float32")
-    except (TypeError, ValueError):
-        raise Wrong(
-            f"what your function returns is {kind_of(found)}; a tensor or an array is asked for"
-        ) from None
 
 
 def _count(n, noun):

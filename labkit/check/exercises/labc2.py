@@ -6,10 +6,10 @@ from labkit.check.judging import (
     Wrong,
     a_function,
     a_number,
+    called,
     exercise,
     kind_of,
     plain,
-    reason,
 )
 
 
@@ -106,12 +106,7 @@ def _two(answer, inputs, weights, bias, target):
     """The slopes by the weights and by the bias that the answer gives, in one row."""
     import numpy as np
 
-    try:
-        found = answer(inputs.copy(), weights.copy(), bias, target)
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
+    found = called(answer, inputs.copy(), weights.copy(), bias, target)
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise Wrong(
             f"what your function returns is {kind_of(found)}; a pair is asked for: the slopes "

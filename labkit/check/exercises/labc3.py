@@ -4,6 +4,7 @@ from labkit.check.judging import (
     Verdict,
     Wrong,
     a_function,
+    an_array,
     called,
     exercise,
     kind_of,
@@ -40,7 +41,7 @@ def _size(answer):
         ("no layer at all", 9, []),
     ):
         right = _through(side, layers)
-        found = _one_value(called(lambda given: answer(*given), (side, list(layers))))
+        found = _one_value(called(answer, side, list(layers)))
         if found == right:
             text = f"{name}: {side} → {right}"
         elif not found.is_integer():
@@ -86,7 +87,7 @@ def _pool(answer):
         blocks = maps[: rows // 2 * 2, : columns // 2 * 2]
         blocks = blocks.reshape(rows // 2, 2, columns // 2, 2, channels)
         right = blocks.mean(axis=(1, 3))
-        found = _array(called(answer, maps.copy()))
+        found = an_array(called(answer, maps.copy()))
         name = f"maps of {rows} × {columns} × {channels}"
         shape = " × ".join(map(str, right.shape))
         if found.shape != right.shape:
@@ -106,17 +107,6 @@ def _pool(answer):
                 f"yours is {plain(round(float(found[at]), 4))}"
             )
         yield Verdict(fits, text)
-
-
-def _array(found):
-    import numpy as np
-
-    try:
-        return np.asarray(found, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(
-            f"what your function returns is {kind_of(found)}; an array of numbers is asked for"
-        ) from None
 
 
 @exercise("c3-parameters", "Count the parameters for larger pictures in colour")

@@ -8,10 +8,10 @@ from labkit.check.judging import (
     Wrong,
     a_function,
     a_number,
+    called,
     exercise,
     kind_of,
     plain,
-    reason,
 )
 
 _KINDS = ("supervised", "unsupervised", "semi-supervised", "reinforcement")
@@ -81,7 +81,7 @@ def _words(answer, count, known) -> dict[str, str]:
 def _neighbours(answer):
     a_function(answer)
     for kind, features, targets, new, k in _rows():
-        found = _call(answer, features.copy(), targets.copy(), new.copy(), k)
+        found = called(answer, features.copy(), targets.copy(), new.copy(), k)
         said = _what_mean(a_number(found), features, targets, new, k)
         yield Verdict(not said, f"{kind}: {said or plain(round(a_number(found), 4))}")
 
@@ -127,7 +127,7 @@ def _three_parts(answer):
 
     a_function(answer)
     for count in (10, 150, 1000):
-        parts = _parts(_call(answer, count, 1), count)
+        parts = _parts(called(answer, count, 1), count)
         sizes = tuple(map(len, parts))
         asked = tuple(round(share * count) for share in (0.6, 0.2, 0.2))
         said = f"{sizes} rows, where {asked} are asked for" if sizes != asked else ""
@@ -142,8 +142,8 @@ def _three_parts(answer):
     shuffled = everywhere and not any((np.diff(part) > 0).all() for part in parts)
     order = "the rows stand in order, or in blocks; shuffle all rows, then cut"
     yield Verdict(shuffled, "shuffled" if shuffled else order)
-    same = _parts(_call(answer, count, 1), count)
-    other = _parts(_call(answer, count, 2), count)
+    same = _parts(called(answer, count, 1), count)
+    other = _parts(called(answer, count, 2), count)
     again = all(map(np.array_equal, parts, same))
     yield Verdict(again, "the same seed, the same rows" if again else "use the seed that is given")
     differs = not np.array_equal(parts[0], other[0])
@@ -165,14 +165,3 @@ def _parts(found, count):
         if part.ndim != 1 or part.dtype.kind not in "iu":
             raise Wrong(f"for {count} rows a part is not a list of row numbers, but {part!r:.60}")
     return parts
-
-
-def _call(answer, *arguments):
-    """What the learner's function returns; nothing yet is no error."""
-    try:
-        found = answer(*arguments)
-    except Exception as error:
-        raise Wrong(f"your function stopped with {reason(error)}") from error
-    if found is None or found is ...:
-        raise Unattempted
-    return found
