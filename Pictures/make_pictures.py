@@ -37,7 +37,7 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy import ndimage
 
-from labkit import samples
+from labkit import palette, samples
 from labkit.palette import BLUE, GREEN, GREY, INK, LINE, PAPER, PURPLE, VERMILLION
 
 HERE = Path(__file__).parent
@@ -332,10 +332,8 @@ def dark(colour: str) -> str:
 
 
 def luminance(colour: str) -> float:
-    """How bright a colour is, from 0 to 1: the relative luminance of WCAG 2.2."""
-    channels = np.array(to_rgb(colour))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
+    """How bright a colour is, from 0 to 1."""
+    return palette.luminance(*to_rgb(colour))
 
 
 def contrast(one: str, other: str) -> float:

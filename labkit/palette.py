@@ -19,6 +19,22 @@ PAPER = "#FFFFFF"
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 
 
+def luminance(red: float, green: float, blue: float) -> float:
+    """How bright a colour is, from 0 to 1: the relative luminance of WCAG 2.2.
+
+    Args:
+        red, green, blue: from 0 to 1, in sRGB.
+
+    Example:
+        >>> labkit.palette.luminance(1, 1, 1)
+        1.0
+    """
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def diverging():
     """A matplotlib colour map for numbers below and above 0: vermillion, paper, blue."""
     from matplotlib.colors import LinearSegmentedColormap

@@ -1256,9 +1256,8 @@ def _rgb(picture):
 
 def _text_on(colour):
     """Black or white, whichever stands out more from a colour: by 4.5 to 1 at least."""
-    # The relative luminance of WCAG 2.2; where it is 0.18, both have the same contrast.
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
-    return "black" if np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18 else palette.PAPER
+    # Where its luminance is 0.18, both have the same contrast.
+    return "black" if palette.luminance(*colour) > 0.18 else palette.PAPER
 
 
 def _bars(names, values, texts, colours, ax):
