@@ -1,6 +1,7 @@
 """`labkit.fit_parallel`: who trains on what, how workers meet, and one real run of two."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -386,3 +387,16 @@ def test_the_command_says_what_is_missing():
     assert done.returncode == 1
     assert done.stderr.startswith("Error: With --hosts this is one worker of a cluster")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="Windows has no alarm")
+def test_a_worker_that_hangs_in_tensorflow_is_ended():
+    """As there, no thread of Python runs while it waits: `PyDLL` keeps the interpreter's lock."""
+    program = (
+        "import ctypes\n"
+        "from labkit.training import worker\n"
+        "with worker._ended_after(1):\n"
+        "    ctypes.PyDLL(None).sleep(100)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], timeout=90)
+    assert done.returncode == -signal.SIGALRM
