@@ -12,7 +12,6 @@ of a panel after three trainings, on the sample, so that anyone gets the same.
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import nbformat
 from PIL import Image
+
+from labkit import notebooks
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -73,7 +74,7 @@ def browser_page():
     """A page of headless Chromium, and the list of requests that went to another machine."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = notebooks.chromium()
     if chromium is None:
         sys.exit("Chromium is not here. On Debian and Ubuntu: apt install chromium")
     options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]

@@ -283,19 +283,19 @@ def handouts(paths: list[Path], out: Path) -> list[Path]:
     """
     import nbformat
 
-    chromium = _chromium()
+    browser = chromium()
     made = []
     for path in paths:
         page = out / f"{path.stem}.html"
         text = to_html(nbformat.read(path, as_version=4), path.parent)
         write_atomically(page, lambda file, text=text: file.write(text.encode()))
         made.append(page)
-        if chromium:
-            printed = _printed(page, chromium)
+        if browser:
+            printed = _printed(page, browser)
             made.append(page.with_suffix(".pdf"))
             write_atomically(made[-1], lambda file, printed=printed: file.write(printed))
-        print(f"{path.stem:28} {'HTML, PDF' if chromium else 'HTML'}", flush=True)
-    if not chromium:
+        print(f"{path.stem:28} {'HTML, PDF' if browser else 'HTML'}", flush=True)
+    if not browser:
         print(
             "No PDF: Chromium prints them, and it is not here. Install it (on Debian and Ubuntu: "
             "apt install chromium), then call this again; or print the pages with any browser."
@@ -303,12 +303,13 @@ def handouts(paths: list[Path], out: Path) -> list[Path]:
     return made
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
+    """Where Chromium is, or Chrome; ``None`` where neither is."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 
-def _printed(page: Path, chromium: str) -> bytes:
+def _printed(page: Path, browser: str) -> bytes:
     """A page as PDF."""
     # Beside the page: Ubuntu's Chromium sees neither /tmp nor hidden folders. Its helpers may still
     # write when it has ended.
@@ -316,7 +317,7 @@ def _printed(page: Path, chromium: str) -> bytes:
     with tempfile.TemporaryDirectory(**beside) as folder:
         pdf = Path(folder, "page.pdf").resolve()
         command = [
-            *(chromium, "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+            *(browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
             f"--user-data-dir={pdf.parent}",  # beside a browser that somebody has open
             "--host-resolver-rules=MAP * ~NOTFOUND",  # it looks for updates of its own
             *("--no-pdf-header-footer", f"--print-to-pdf={pdf}", page.resolve().as_uri()),

@@ -215,7 +215,7 @@ def home(tmp_path_factory):
         for name in ("CACHE", "PROGRESS", "STORE", "STUDIES"):
             patch.setenv(f"LABKIT_{name}", str(folder / f".{name.lower()}"))
         # Handouts as PDF are for machines with Chromium; tests/docs/test_handouts.py makes them.
-        patch.setattr("labkit.notebooks._chromium", lambda: None)
+        patch.setattr("labkit.notebooks.chromium", lambda: None)
         patch.chdir(folder)
         yield
 
