@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from labkit import notebooks
-from tests.docs.building import NOTEBOOKS, build
+from tests.docs.building import build
+from tests.notebooks.labs import NOTEBOOKS
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 JUDGE = """async () => {

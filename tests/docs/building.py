@@ -1,5 +1,6 @@
 """The site, built as `make docs` builds it."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -7,15 +8,16 @@ from pathlib import Path
 
 import nbformat
 
-from tests.notebooks.labs import NOTEBOOKS, ROOT  # noqa: F401
+from tests.notebooks.labs import ROOT
 
 
 def build(out, doctrees):
     """The finished process, whose stderr holds the warnings."""
-    command = [sys.executable, "-m", "sphinx", "--jobs", "auto", "--quiet", "--fail-on-warning"]
-    folders = ["--conf-dir", "docs", "--doctree-dir", str(doctrees), ".", str(out)]
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    options = re.search(r"-m sphinx .*?(?=\s+--doctree-dir)", makefile)[0].split()
+    folders = ["--doctree-dir", str(doctrees), ".", str(out)]
     return subprocess.run(
-        [*command, *folders], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [sys.executable, *options, *folders], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
 
 

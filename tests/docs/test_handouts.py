@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from labkit import notebooks
-from tests.docs.building import NOTEBOOKS, loads, outputs
+from tests.docs.building import loads, outputs
+from tests.notebooks.labs import NOTEBOOKS
 
 
 def page_of(folder, *cells):

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from filelock import FileLock
 
-from tests.docs.building import NOTEBOOKS, ROOT, build, loads, outputs
+from tests.docs.building import build, loads, outputs
+from tests.notebooks.labs import NOTEBOOKS, ROOT
 
 
 @pytest.fixture(scope="session")
